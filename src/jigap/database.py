@@ -1,0 +1,226 @@
+"""The platform's database: one way to read, one way to write, on SQLite and PostgreSQL alike.
+
+An operation on the database is a plain function ``fn(connection, *args)`` that only talks SQL. It is
+run off the event loop, whole or not at all, and may be run again from the start if the database asks
+for it, so it must have no other effect.
+
+* On SQLite all writes go through one thread. What is waiting when the thread is free goes out as one
+  transaction, a savepoint each, and is acknowledged after the one sync: group commit. Readers have
+  their own connections and see the last commit (WAL).
+* On PostgreSQL each write is a transaction of its own at READ COMMITTED; operations that decide about
+  money lock the row they decide by (``SELECT … FOR UPDATE``), first the lane, then everything else.
+"""
+
+import asyncio
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import CHAR, Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GROUP_MAX = 128
+WRITE_QUEUE_MAX = 10_000
+RETRY_MAX = 12
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Amount(TypeDecorator[int]):
+    """An unsigned 256-bit integer as 78 decimal digits: readable, and it sorts as a number does."""
+
+    impl = CHAR(78)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Any) -> str | None:
+        if value is None:
+            return None
+        if not 0 <= value < 2**256:
+            raise ValueError(f"amount {value} is not an unsigned 256-bit integer")
+        return f"{value:078d}"
+
+    def process_result_value(self, value: str | None, dialect: Any) -> int | None:
+        return None if value is None else int(value)
+
+
+class Database:
+    """A handle on one database. Close it when done."""
+
+    def __init__(self, url: str, *, readers: int = 4) -> None:
+        self.url = url
+        self._engine = _engine(url)
+        self.dialect: str = self._engine.dialect.name
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
+        self._writer: _GroupCommit | None = None
+        self._writers: ThreadPoolExecutor | None = None
+        if self.dialect == "sqlite":
+            self._writer = _GroupCommit(self._engine)
+        else:
+            self._writers = ThreadPoolExecutor(8, thread_name_prefix="db-write")
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and for tools that own the database alone."""
+        return self._engine
+
+    async def read(
+        self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``fn`` on one snapshot of the database."""
+        work = self._readers.submit(self._read, fn, args, kwargs)
+        return await asyncio.wrap_future(work)
+
+    async def write(
+        self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``fn`` in a transaction; when this returns, what it wrote is durable."""
+        if self._writer is not None:
+            work = self._writer.submit(lambda connection: fn(connection, *args, **kwargs))
+        else:
+            assert self._writers is not None
+            work = self._writers.submit(self._write_alone, fn, args, kwargs)
+        # A cancelled request must not leave a half-known write behind: the write goes on.
+        return await asyncio.shield(asyncio.wrap_future(work))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._writers is not None:
+            self._writers.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def _read(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:
+        with self._engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            return fn(connection, *args, **kwargs)
+
+    def _write_alone(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:
+        for attempt in range(RETRY_MAX):
+            try:
+                with self._engine.begin() as connection:
+                    return fn(connection, *args, **kwargs)
+            except DBAPIError as error:
+                if attempt + 1 == RETRY_MAX or not _may_retry(error):
+                    raise
+                time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+        raise AssertionError("unreachable")
+
+
+class _GroupCommit:
+    """SQLite's one writing thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queue.Queue[tuple[Callable[[Connection], Any], Future[Any]] | None] = (
+            queue.Queue(WRITE_QUEUE_MAX)
+        )
+        self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        promise: Future[T] = Future()
+        self._waiting.put((work, promise))
+        return promise
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect().execution_options(writes=True) as connection:
+            while (first := self._waiting.get()) is not None:
+                group = [first]
+                stop = False
+                while len(group) < GROUP_MAX and not self._waiting.empty():
+                    another = self._waiting.get()
+                    if another is None:
+                        stop = True
+                        break
+                    group.append(another)
+                self._commit(connection, group)
+                if stop:
+                    return
+
+    def _commit(self, connection: Connection, group: list[Any]) -> None:
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with connection.begin():
+                for work, promise in group:
+                    done.append((promise, *_in_savepoint(connection, work)))
+        except BaseException as failure:
+            done = [(promise, None, failure) for _, promise in group]
+        for promise, result, error in done:
+            if error is None:
+                promise.set_result(result)
+            else:
+                promise.set_exception(error)
+
+
+def _in_savepoint(
+    connection: Connection, work: Callable[[Connection], Any]
+) -> tuple[Any, BaseException | None]:
+    savepoint = connection.begin_nested()
+    try:
+        result = work(connection)
+        savepoint.commit()
+        return result, None
+    except BaseException as error:
+        savepoint.rollback()
+        return None, error
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of an SQLite file."""
+    return f"sqlite+pysqlite:///{path}"
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("postgresql://"):
+        url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=16, max_overflow=8, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: Any, _: Any) -> None:
+        raw.isolation_level = None
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA cache_size=-32000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock at once: a read that later turns into a write could be refused.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _may_retry(error: DBAPIError) -> bool:
+    """Serialization failures and deadlocks: PostgreSQL asks for the transaction again."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in ("40001", "40P01") or (state is None and isinstance(error, OperationalError))

@@ -1,0 +1,77 @@
+"""Past-tense records, saved in the transaction that changes the state they speak of.
+
+Whoever changes state calls ``record``; nobody numbers events but the dispatcher, which gives each a
+gap-free ``seq`` in commit order so that a reader who has seen ``seq`` 41 knows that 42 comes next.
+"""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, String, Table, Text, func
+from sqlalchemy import insert, select, update
+
+from jigap.database import metadata
+
+#: Every kind of event there is, and what it means.
+KINDS: dict[str, str] = {
+    "transfer.accepted": "A payment was accepted and its amount put on hold.",
+    "transfer.confirmed": "A payment is final on the chain.",
+    "transfer.refused": "The chain refused a payment; the amount is free again.",
+    "transfer.void": "A payment can never happen any more; the amount is free again.",
+    "transfer.external": "Tokens moved by a transaction that is not a payment of ours.",
+    "wallet.active": "A wallet has its SymID and can pay.",
+    "passphrase.changed": "The payment passphrase was changed.",
+    "member.verified": "An operator or an agency verified a member's name and phone.",
+    "member.frozen": "A member was frozen; nothing not yet broadcast leaves.",
+    "member.unfrozen": "A member was unfrozen.",
+    "token.changed": "An operation of the operator on a token is final.",
+    "token.stopped": "The auditor found a difference and stopped new payments of a token.",
+}
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("seq", BigInteger, unique=True, nullable=True),
+    Column("member_id", String(40), nullable=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(80), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_events_member_seq", "member_id", "seq"),
+)
+
+
+def record(
+    connection: Connection,
+    kind: str,
+    *,
+    subject: str,
+    member_id: str | None,
+    now_ms: int,
+    **body: Any,
+) -> None:
+    """Save one event for one member (or for nobody in particular)."""
+    assert kind in KINDS, f"event kind {kind!r} is not listed in events.KINDS"
+    connection.execute(
+        insert(events).values(
+            kind=kind,
+            subject=subject,
+            member_id=member_id,
+            created_ms=now_ms,
+            body=msgspec.json.encode(body).decode(),
+        )
+    )
+
+
+def number_new(connection: Connection, limit: int = 1000) -> int:
+    """Give the next numbers to events that have none; the dispatcher alone calls this."""
+    waiting = connection.scalars(
+        select(events.c.id).where(events.c.seq.is_(None)).order_by(events.c.id).limit(limit)
+    ).all()
+    if not waiting:
+        return 0
+    last = connection.scalar(select(func.max(events.c.seq))) or 0
+    for offset, row_id in enumerate(waiting, 1):
+        connection.execute(update(events).where(events.c.id == row_id).values(seq=last + offset))
+    return len(waiting)

@@ -1,0 +1,147 @@
+"""Every setting there is: name, default, what it does. Read once, at start, into one frozen object.
+
+A value comes from (last one wins) the default below, ``jigap.toml`` in the data folder, an
+environment variable ``JIGAP_<NAME>``, and the command line. Secrets print as ``***``.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from jigap.refusal import Kind, Refusal
+
+FILE_NAME = "jigap.toml"
+
+
+class SettingInvalid(Refusal):
+    """A setting has a name we do not know or a value we cannot read."""
+
+    code = "setting_invalid"
+    kind = Kind.INVALID
+    hint = "Run `jigap config show` for every setting, its default and its meaning."
+
+
+def _setting(default: Any, help_: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help_, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process. Durations end in ``_ms`` or ``_s``, SYM amounts in ``_gas``."""
+
+    data_dir: str = _setting("data", "Folder with the database, the keystores and the chain.")
+    database_url: str = _setting(
+        "", "PostgreSQL address; empty means an SQLite file in the data folder.", secret=True
+    )
+    host: str = _setting("127.0.0.1", "Address the web server listens on.")
+    port: int = _setting(8700, "Port of the web server.")
+    chain_url: str = _setting("", "JSON-RPC address of the node; empty means our own node.")
+    node_port: int = _setting(8545, "Port of our own node's JSON-RPC, always on loopback.")
+    node_timeout_ms: int = _setting(5_000, "How long one call to the node may take.")
+    chain_id: int = _setting(7777, "Chain id that every signature commits to.")
+    block_interval_ms: int = _setting(1_000, "Heartbeat of our own node when nothing waits.")
+    block_min_ms: int = _setting(100, "Shortest time between two blocks of our own node.")
+    master_key_file: str = _setting(
+        "", "File with the master keys; empty means keys/master.json in the data folder."
+    )
+    recovery_public_key: str = _setting(
+        "", "Hex X25519 public key of the operator's offline recovery key; empty means none."
+    )
+    scrypt_n: int = _setting(4_096, "scrypt cost of wallet keys inside the envelope (paper: 4096).")
+    kdf_threads: int = _setting(0, "Threads that derive keys; 0 means one for each core.")
+    kdf_queue: int = _setting(256, "Passphrases that may wait for a thread before we say 503.")
+    ca_url: str = _setting("", "HTTP certificate authority; empty means the embedded one.")
+    ca_kind: str = _setting("citizen_info", "API of the HTTP CA: citizen_info or partner.")
+    ca_secret: str = _setting("", "Secret of the partner API, 32 hex characters.", secret=True)
+    ca_timeout_ms: int = _setting(10_000, "How long one call to the HTTP CA may take.")
+    session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
+    transfer_deadline_ms: int = _setting(
+        120_000, "After this long a payment that is not in a block is cancelled on the chain."
+    )
+    payment_limit: str = _setting("10000000", "Most tokens in one payment of a verified member.")
+    daily_limit: str = _setting("50000000", "Most tokens a verified member may send in a day.")
+    gas_refill_payments: int = _setting(4, "A gas refill covers about this many payments.")
+    gas_budget_total: int = _setting(
+        10_000_000_000, "Gas units the platform may give away as refills, in all."
+    )
+    gas_budget_day: int = _setting(2_000_000_000, "Gas units of refills per day (UTC).")
+    gas_budget_member_day: int = _setting(
+        20_000_000, "Gas units of refills per member and day (UTC)."
+    )
+    idle_poll_ms: int = _setting(200, "How often the dispatcher looks when nothing is under way.")
+    busy_poll_ms: int = _setting(25, "How often the dispatcher looks while payments are under way.")
+    wait_max_s: int = _setting(20, "Longest `Prefer: wait=` that a request may ask for.")
+    page_max: int = _setting(200, "Most rows in one page of a list.")
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return Path(self.data_dir)
+
+
+def describe() -> list[tuple[str, Any, str]]:
+    """(name, default, help) of every setting, in the order of the list above."""
+    return [(one.name, one.default, one.metadata["help"]) for one in fields(Settings)]
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings as they may be printed: a secret that is set is ``***``."""
+    return {
+        one.name: "***"
+        if one.metadata["secret"] and getattr(settings, one.name)
+        else getattr(settings, one.name)
+        for one in fields(Settings)
+    }
+
+
+def load(
+    data_dir: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **given: Any,
+) -> Settings:
+    """Read the settings once. ``given`` is what the command line said; None there means unsaid.
+
+    Raises ``SettingInvalid`` for an unknown name in the file or an unreadable value anywhere.
+    """
+    environment = os.environ if environment is None else environment
+    folder = Path(data_dir or environment.get("JIGAP_DATA_DIR") or Settings.data_dir)
+    values: dict[str, Any] = {"data_dir": str(folder)}
+    values |= _from_file(folder / FILE_NAME)
+    values |= {
+        one.name: environment[f"JIGAP_{one.name.upper()}"]
+        for one in fields(Settings)
+        if f"JIGAP_{one.name.upper()}" in environment and one.name != "data_dir"
+    }
+    values |= {name: value for name, value in given.items() if value is not None}
+    types = {one.name: type(one.default) for one in fields(Settings)}
+    return Settings(**{name: _read(types[name], name, value) for name, value in values.items()})
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingInvalid(f"{path} cannot be read: {error}", file=str(path)) from None
+    known = {one.name for one in fields(Settings)} - {"data_dir"}
+    for name in found:
+        if name not in known:
+            raise SettingInvalid(f"{path}: there is no setting {name!r}.", setting=name)
+    return found
+
+
+def _read(type_: type, name: str, value: Any) -> Any:
+    if isinstance(value, type_) and not (type_ is int and isinstance(value, bool)):
+        return value
+    try:
+        if type_ is int and isinstance(value, str):
+            return int(value)
+        if type_ is str and not isinstance(value, bool):
+            return str(value)
+    except ValueError:
+        pass
+    raise SettingInvalid(f"Setting {name} must be {type_.__name__}.", setting=name)
