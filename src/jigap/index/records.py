@@ -1,0 +1,448 @@
+"""Every question asked of the index, and how the changes of a block are written.
+
+A transaction is found by its ``place``: one growing number made of block number and position, which
+is also the cursor of every list.
+"""
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    union,
+    update,
+)
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+
+from jigap.index.effects import AccountView, Book, ContractView, Effects, Movement, Touched
+from jigap.index.tables import (
+    chain_accounts,
+    chain_blocks,
+    chain_citizens,
+    chain_contracts,
+    chain_holdings,
+    chain_transactions,
+)
+
+if TYPE_CHECKING:
+    from jigap.node.client import ChainBlock, ChainCitizen
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
+
+POSITION_BITS = 16
+KEYS_PER_QUERY = 500
+PAGE_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedBlock:
+    """A block as the index keeps it."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    time_ms: int
+    transaction_count: int
+    citizen_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTransaction:
+    """A mined transaction and what it moved.
+
+    ``to`` is empty for creations and deposits. ``kind``, ``source``, ``target`` and ``amount`` are
+    None if it moved nothing besides its fee; ``contract`` is None for SYM and for failed calls.
+    """
+
+    hash: bytes
+    block_number: int
+    position: int
+    sender: bytes
+    nonce: int
+    type: int
+    to: bytes
+    value_hug: int
+    input: bytes
+    extra_data: bytes
+    gas_price: int
+    gas_used: int
+    succeeded: bool
+    err_code: int | None
+    kind: str | None
+    contract: bytes | None
+    source: bytes | None
+    target: bytes | None
+    amount: int | None
+
+    @property
+    def fee_hug(self) -> int:
+        return self.gas_used * self.gas_price
+
+    @property
+    def place(self) -> int:
+        """The cursor of this transaction in lists."""
+        return place(self.block_number, self.position)
+
+
+def place(block_number: int, position: int) -> int:
+    """The one number that orders all transactions."""
+    assert 0 <= position < 1 << POSITION_BITS
+    return (block_number << POSITION_BITS) | position
+
+
+# --- blocks
+
+
+def height(connection: Connection) -> int:
+    """The number of the last indexed block, -1 if there is none."""
+    found = connection.scalar(_HEIGHT)
+    return -1 if found is None else int(found)
+
+
+def first_height(connection: Connection) -> int:
+    """The number of the first indexed block, -1 if there is none; 0 means nothing is missing."""
+    found = connection.scalar(select(func.min(chain_blocks.c.number)))
+    return -1 if found is None else int(found)
+
+
+def block(connection: Connection, number: int) -> IndexedBlock | None:
+    """The indexed block of that number."""
+    row = connection.execute(select(chain_blocks).where(chain_blocks.c.number == number)).first()
+    return None if row is None else IndexedBlock(*row)
+
+
+_HEIGHT = select(func.max(chain_blocks.c.number))
+
+
+# --- accounts, tokens, citizens
+
+
+def account(connection: Connection, symid: bytes) -> AccountView:
+    """Balance, next nonce and deposit of an account; all zero if nothing ever happened to it."""
+    return accounts(connection, [symid]).get(symid, AccountView())
+
+
+def accounts(connection: Connection, symids: Iterable[bytes]) -> dict[bytes, AccountView]:
+    """The accounts among these that the index knows."""
+    table = chain_accounts.c
+    query = select(table.symid, table.balance_hug, table.nonce, table.deposit_hug)
+    rows = _by_keys(connection, query, table.symid, symids)
+    return {row[0]: AccountView(row[1], row[2], row[3]) for row in rows}
+
+
+def holding(connection: Connection, contract: bytes, symid: bytes) -> int:
+    """Base units of a token that an account holds."""
+    return holdings(connection, [(contract, symid)]).get((contract, symid), 0)
+
+
+def holdings(
+    connection: Connection, keys: Iterable[tuple[bytes, bytes]]
+) -> dict[tuple[bytes, bytes], int]:
+    """The (contract, account) pairs among these that the index knows, with their balances."""
+    table = chain_holdings.c
+    holders: dict[bytes, list[bytes]] = {}
+    for contract_id, symid in keys:
+        holders.setdefault(contract_id, []).append(symid)
+    found: dict[tuple[bytes, bytes], int] = {}
+    for contract_id, symids in holders.items():
+        query = select(table.symid, table.balance).where(table.contract == contract_id)
+        for row in _by_keys(connection, query, table.symid, symids):
+            found[(contract_id, row[0])] = row[1]
+    return found
+
+
+def balances_of(connection: Connection, symid: bytes) -> list[tuple[bytes, int]]:
+    """(contract, base units) of every token that an account holds or has held."""
+    table = chain_holdings.c
+    rows = connection.execute(
+        select(table.contract, table.balance).where(table.symid == symid).order_by(table.contract)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def contract(connection: Connection, contract: bytes) -> ContractView | None:
+    """The SCT-20 contract of that id."""
+    return contracts(connection, [contract]).get(contract)
+
+
+def contracts(connection: Connection, ids: Iterable[bytes]) -> dict[bytes, ContractView]:
+    """The contracts among these that the index knows."""
+    rows = _by_keys(connection, select(chain_contracts), chain_contracts.c.contract, ids)
+    return {row[0]: ContractView(*row) for row in rows}
+
+
+def every_contract(connection: Connection) -> list[ContractView]:
+    """All SCT-20 contracts, oldest first."""
+    order = func.coalesce(chain_contracts.c.created_block, -1), chain_contracts.c.contract
+    return [
+        ContractView(*row) for row in connection.execute(select(chain_contracts).order_by(*order))
+    ]
+
+
+def is_citizen(connection: Connection, symid: bytes) -> bool:
+    """Whether the SymID is registered, in whatever state."""
+    table = chain_citizens.c
+    return connection.scalar(select(table.symid).where(table.symid == symid)) is not None
+
+
+def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:
+    """The SymID that a certificate authority has bound to this public key hash."""
+    table = chain_citizens.c
+    found: bytes | None = connection.scalar(
+        select(table.symid).where(table.key_hash == key_hash).order_by(table.symid).limit(1)
+    )
+    return found
+
+
+# --- transactions
+
+
+def transaction(connection: Connection, hash_: bytes) -> IndexedTransaction | None:
+    """The mined transaction of that hash."""
+    return _one(connection, chain_transactions.c.hash == hash_)
+
+
+def by_nonce(connection: Connection, sender: bytes, nonce: int) -> IndexedTransaction | None:
+    """The mined transaction that used this nonce of this account."""
+    table = chain_transactions.c
+    return _one(connection, (table.sender == sender) & (table.nonce == nonce))
+
+
+def tagged(
+    connection: Connection, extra_data: bytes, sender: bytes | None = None
+) -> IndexedTransaction | None:
+    """The first mined transaction with this extra data.
+
+    Extra data is public: anyone may copy it into a transaction of their own. Give the ``sender`` to
+    find only what that account signed.
+    """
+    table = chain_transactions.c
+    condition = table.extra_data == extra_data
+    if sender is not None:
+        condition &= table.sender == sender
+    return _one(connection, condition)
+
+
+def transactions_in(connection: Connection, number: int) -> list[IndexedTransaction]:
+    """The transactions of one block, in order."""
+    table = chain_transactions.c
+    rows = connection.execute(
+        select(chain_transactions)
+        .where(table.place.between(place(number, 0), place(number + 1, 0) - 1))
+        .order_by(table.place)
+    )
+    return [_transaction(row) for row in rows]
+
+
+def transactions_of(
+    connection: Connection, symid: bytes, cursor: int | None = None, limit: int = 50
+) -> list[IndexedTransaction]:
+    """Transactions that the account sent, paid or was paid by, newest first.
+
+    ``cursor`` is the ``place`` of the last one already seen; ``limit`` is capped at ``PAGE_MAX``.
+    """
+    limit = max(1, min(limit, PAGE_MAX))
+    table = chain_transactions.c
+    older = table.place < (1 << 62 if cursor is None else cursor)
+
+    def newest(column: ColumnElement[bytes]) -> Any:
+        found = select(table.place).where((column == symid) & older)
+        return select(found.order_by(table.place.desc()).limit(limit).subquery().c.place)
+
+    places = union(newest(table.sender), newest(table.source), newest(table.target)).subquery()
+    rows = connection.execute(
+        select(chain_transactions)
+        .join(places, places.c.place == table.place)
+        .order_by(table.place.desc())
+        .limit(limit)
+    )
+    return [_transaction(row) for row in rows]
+
+
+def _one(connection: Connection, condition: ColumnElement[bool]) -> IndexedTransaction | None:
+    row = connection.execute(
+        select(chain_transactions).where(condition).order_by(chain_transactions.c.place).limit(1)
+    ).first()
+    return None if row is None else _transaction(row)
+
+
+def _transaction(row: AnyRow) -> IndexedTransaction:
+    place_, hash_, *rest = row
+    number, position = place_ >> POSITION_BITS, place_ & ((1 << POSITION_BITS) - 1)
+    return IndexedTransaction(hash_, number, position, *rest)
+
+
+# --- what a block changes
+
+
+def load_book(connection: Connection, keys: Touched) -> Book:
+    """The part of the state that a block touches, as it is before the block."""
+    return Book(
+        accounts=accounts(connection, keys.accounts),
+        holdings=holdings(connection, keys.holdings),
+        contracts=contracts(connection, keys.contracts),
+    )
+
+
+def save_book(connection: Connection, before: Book, after: Book) -> None:
+    """Write what changed between the two."""
+    changed_accounts = [
+        {
+            "symid": symid,
+            "balance_hug": view.balance_hug,
+            "deposit_hug": view.deposit_hug,
+            "nonce": view.nonce,
+        }
+        for symid, view in after.accounts.items()
+        if before.accounts.get(symid) != view
+    ]
+    changed_holdings = [
+        {"contract": key[0], "symid": key[1], "balance": balance}
+        for key, balance in after.holdings.items()
+        if before.holdings.get(key) != balance
+    ]
+    changed_contracts = [
+        {column.name: getattr(view, column.name) for column in chain_contracts.c}
+        for id_, view in after.contracts.items()
+        if before.contracts.get(id_) != view
+    ]
+    _save(connection, chain_accounts, changed_accounts, {(key,) for key in before.accounts})
+    _save(connection, chain_holdings, changed_holdings, before.holdings)
+    _save(connection, chain_contracts, changed_contracts, {(key,) for key in before.contracts})
+
+
+def save_block(connection: Connection, block: "ChainBlock") -> None:
+    """Write the row of the block itself."""
+    connection.execute(
+        insert(chain_blocks).values(
+            number=block.number,
+            hash=block.hash,
+            parent_hash=block.parent_hash,
+            time_ms=block.time_ms,
+            transaction_count=len(block.transactions),
+            citizen_count=len(block.citizens),
+        )
+    )
+
+
+def save_transactions(
+    connection: Connection, number: int, settled: Iterable[tuple[Effects, Movement | None]]
+) -> None:
+    """Write the transactions of a block, each with what it moved besides the fee."""
+    rows = [_transaction_row(number, effects, moved) for effects, moved in settled]
+    if rows:
+        connection.execute(insert(chain_transactions), rows)
+
+
+def save_citizens(connection: Connection, number: int, citizens: Iterable["ChainCitizen"]) -> None:
+    """Write new and changed citizens; the last record of a SymID in a block counts."""
+    rows = {
+        citizen.symid: {
+            "symid": citizen.symid,
+            "key_hash": citizen.key_hash,
+            "ca": citizen.ca,
+            "status": citizen.status,
+            "v_flag": citizen.v_flag,
+            "write_time": citizen.write_time,
+            "block_number": number,
+            "changed_block": number,
+        }
+        for citizen in citizens
+    }
+    table = chain_citizens.c
+    query = select(table.symid, table.block_number)
+    first_seen = {row[0]: row[1] for row in _by_keys(connection, query, table.symid, rows)}
+    for symid, seen in first_seen.items():
+        rows[symid]["block_number"] = seen
+    known = {(symid,) for symid in first_seen}
+    _save(connection, chain_citizens, list(rows.values()), known)
+
+
+def newborn(connection: Connection, symids: Iterable[bytes]) -> set[bytes]:
+    """The accounts among these that are known to have begun at zero.
+
+    Nothing can be paid to a SymID before it is registered. So if the index has every block, a
+    citizen who is not of block 0 began with nothing.
+    """
+    if first_height(connection) != 0:
+        return set()
+    table = chain_citizens.c
+    query = select(table.symid).where(table.block_number > 0)
+    return {row[0] for row in _by_keys(connection, query, table.symid, symids)}
+
+
+def _transaction_row(number: int, effects: Effects, moved: Movement | None) -> dict[str, Any]:
+    one = effects.transaction
+    return {
+        "place": place(number, one.index),
+        "hash": one.hash,
+        "sender": one.sender,
+        "nonce": one.nonce,
+        "type": one.type,
+        "to_address": one.to,
+        "value_hug": one.value,
+        "input": one.input,
+        "extra_data": one.extra_data,
+        "gas_price": one.gas_price,
+        "gas_used": one.gas_used,
+        "succeeded": one.status,
+        "err_code": one.err_code,
+        "kind": None if moved is None else moved.kind,
+        "contract": effects.contract,
+        "source": None if moved is None else moved.source,
+        "target": None if moved is None else moved.target,
+        "amount": None if moved is None else moved.amount,
+    }
+
+
+def _save(
+    connection: Connection,
+    table: Table,
+    rows: list[dict[str, Any]],
+    known: Container[tuple[Any, ...]],
+) -> None:
+    """Update the rows whose primary key is known, insert the others."""
+    names = [column.name for column in table.primary_key]
+    old: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    for row in rows:
+        (old if tuple(row[name] for name in names) in known else new).append(row)
+    if new:
+        connection.execute(insert(table), new)
+    if old:
+        matches = and_(*(table.c[name] == bindparam(f"key_{name}") for name in names))
+        values: dict[str, BindParameter[Any]] = {
+            column.name: bindparam(f"new_{column.name}")
+            for column in table.c
+            if column.name not in names
+        }
+        connection.execute(
+            update(table).where(matches).values(values),
+            [
+                {
+                    f"{'key' if name in names else 'new'}_{name}": value
+                    for name, value in row.items()
+                }
+                for row in old
+            ],
+        )
+
+
+def _by_keys(
+    connection: Connection, query: AnySelect, column: ColumnElement[bytes], keys: Iterable[bytes]
+) -> Iterator[AnyRow]:
+    """The rows of ``query`` whose ``column`` is one of ``keys``, asked for in portions."""
+    waiting = list(keys)
+    for start in range(0, len(waiting), KEYS_PER_QUERY):
+        part = waiting[start : start + KEYS_PER_QUERY]
+        yield from connection.execute(query.where(column.in_(part)))
