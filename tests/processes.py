@@ -1,0 +1,126 @@
+"""Real jigap processes for the tests: started, waited for, stopped or killed, by their own id."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+JIGAP = [sys.executable, "-m", "jigap.cli"]
+READY_TIMEOUT_S = 60
+
+
+def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **environment: str):
+    """Run one command to its end; the answer has returncode, stdout and stderr."""
+    return subprocess.run(
+        [*JIGAP, *map(str, arguments)],
+        input=input_,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=_environment(environment),
+    )
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Running:
+    """One running command and what it said when it was ready."""
+
+    process: subprocess.Popen[str]
+    lines: "queue.Queue[str | None]"
+    errors: list[str] = field(default_factory=list)
+    ready: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return str(self.ready["url"])
+
+    @property
+    def rpc(self) -> str:
+        return str(self.ready["rpc"])
+
+    def person(self, role: str) -> dict[str, str]:
+        """The demo person with this role."""
+        return next(one for one in self.ready["people"] if one["role"] == role)
+
+    def stop(self, timeout_s: float = 20) -> int:
+        """SIGTERM, and the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut does to a process."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+
+
+def start(*arguments: str | Path, **environment: str) -> Running:
+    """Start a long-running command that prints one JSON line with ``"ready": true``.
+
+    Raises ``AssertionError`` with what it wrote when it ends or stays silent instead.
+    """
+    process = subprocess.Popen(
+        [*JIGAP, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(environment),
+    )
+    running = Running(process, queue.Queue())
+    _reader(process.stdout, running.lines.put)
+    _reader(process.stderr, lambda line: running.errors.append(line) if line else None)
+    running.ready = _await_ready(running)
+    return running
+
+
+def _await_ready(running: Running) -> dict[str, Any]:
+    end = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < end:
+        try:
+            line = running.lines.get(timeout=0.2)
+        except queue.Empty:
+            continue
+        if line is None:
+            break
+        if line.startswith("{") and (said := json.loads(line)).get("ready"):
+            return dict(said)
+    running.process.kill()
+    status = running.process.wait()
+    raise AssertionError(f"not ready, exit {status}: {''.join(running.errors)[-4000:]}")
+
+
+def _reader(stream: IO[str] | None, take) -> None:
+    assert stream is not None
+
+    def read() -> None:
+        for line in stream:
+            take(line)
+        take(None)
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("JIGAP_")}
+    # Give to subprocess the sources under test, installed or not.
+    source = str(Path(__file__).parent.parent / "src")
+    mine["PYTHONPATH"] = os.pathsep.join(filter(None, [source, mine.get("PYTHONPATH")]))
+    return mine | more

@@ -1,0 +1,127 @@
+"""One way to write: whole or not at all, durable when it returns, on both databases."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from jigap.database import Amount, Database
+
+tables = MetaData()  # not the platform's own: migrations are compared with that one
+purses = Table(
+    "purses",
+    tables,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("balance", Amount, nullable=False),
+)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    tables.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+def put(connection: Connection, id_: int, balance: int) -> None:
+    connection.execute(insert(purses).values(id=id_, balance=balance))
+
+
+def add(connection: Connection, id_: int, amount: int) -> int:
+    row = select(purses.c.balance).where(purses.c.id == id_).with_for_update()
+    balance = connection.scalar(row) or 0
+    changed = update(purses).where(purses.c.id == id_).values(balance=balance + amount)
+    connection.execute(changed)
+    return balance + amount
+
+
+def put_then_fail(connection: Connection, id_: int) -> None:
+    put(connection, id_, 1)
+    raise ValueError("after the insert")
+
+
+def balances(connection: Connection) -> dict[int, int]:
+    return {row.id: row.balance for row in connection.execute(select(purses))}
+
+
+async def test_read_sees_what_write_returned_from(database: Database):
+    await database.write(put, 1, 5)
+    assert await database.read(balances) == {1: 5}
+
+
+async def test_failed_write_leaves_nothing(database: Database):
+    with pytest.raises(ValueError, match="after the insert"):
+        await database.write(put_then_fail, 1)
+    assert await database.read(balances) == {}
+
+
+async def test_one_failed_write_of_a_group_does_not_harm_its_neighbours(database: Database):
+    results = await asyncio.gather(
+        *(database.write(put, n, n) for n in range(50)),
+        *(database.write(put_then_fail, n + 100) for n in range(50)),
+        database.write(put, 1, 7),
+        return_exceptions=True,
+    )
+    assert set(await database.read(balances)) == set(range(50))
+    assert sum(isinstance(result, ValueError) for result in results) == 50
+    assert sum(isinstance(result, IntegrityError) for result in results) == 1
+
+
+async def test_concurrent_read_then_write_under_a_row_lock_loses_nothing(database: Database):
+    await database.write(put, 1, 0)
+    results = await asyncio.gather(*(database.write(add, 1, 1) for _ in range(100)))
+    assert sorted(results) == list(range(1, 101))
+    assert await database.read(balances) == {1: 100}
+
+
+async def test_cancelled_caller_does_not_leave_a_half_known_write(database: Database):
+    writing = asyncio.create_task(database.write(put, 1, 5))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await database.write(put, 2, 6)  # on SQLite: behind the first one in the same queue
+    for _ in range(200):
+        if await database.read(balances) == {1: 5, 2: 6}:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the cancelled write never arrived")
+
+
+async def test_amount_keeps_256_bits_and_sorts_as_a_number(database: Database):
+    amounts = [2**256 - 1, 10**18, 9, 10, 0]
+    for id_, amount in enumerate(amounts):
+        await database.write(put, id_, amount)
+    query = select(purses.c.balance).order_by(purses.c.balance)
+    found = await database.read(lambda connection: list(connection.scalars(query)))
+    assert found == sorted(amounts)
+
+
+@pytest.mark.parametrize("amount", [-1, 2**256])
+async def test_refuses_an_amount_that_is_not_unsigned_256_bit(database: Database, amount: int):
+    with pytest.raises(StatementError, match="256-bit"):
+        await database.write(put, 1, amount)
+    assert await database.read(lambda c: c.scalar(select(func.count()).select_from(purses))) == 0
+
+
+async def test_what_is_written_outlives_the_handle(database_url: str):
+    first = Database(database_url)
+    tables.create_all(first.engine)
+    await first.write(put, 3, 4)
+    first.close()
+    second = Database(database_url)
+    assert await second.read(balances) == {3: 4}
+    second.close()

@@ -1,0 +1,69 @@
+"""Events are saved with the change and numbered without gaps, by one party."""
+
+import asyncio
+
+import msgspec
+import pytest
+from sqlalchemy import Connection, select
+
+from jigap import events
+from jigap.database import Database
+
+
+def numbers(connection: Connection) -> list[tuple[str, int | None]]:
+    query = select(events.events.c.subject, events.events.c.seq).order_by(events.events.c.id)
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def record(connection: Connection, subject: str) -> None:
+    events.record(
+        connection, "wallet.active", subject=subject, member_id="mb_1", now_ms=5, symid="0x00"
+    )
+
+
+def record_then_fail(connection: Connection) -> None:
+    record(connection, "lost")
+    raise ValueError
+
+
+async def test_event_is_saved_with_its_body(database: Database):
+    await database.write(record, "wa_1")
+    row = await database.read(lambda connection: connection.execute(select(events.events)).one())
+    assert (row.kind, row.subject, row.member_id, row.created_ms) == (
+        "wallet.active",
+        "wa_1",
+        "mb_1",
+        5,
+    )
+    assert msgspec.json.decode(row.body) == {"symid": "0x00"}
+    assert row.seq is None
+
+
+async def test_event_of_a_failed_change_is_not_saved(database: Database):
+    with pytest.raises(ValueError, match=""):
+        await database.write(record_then_fail)
+    assert await database.read(numbers) == []
+
+
+async def test_numbers_have_no_gap_and_never_change(database: Database):
+    for subject in "abc":
+        await database.write(record, subject)
+    assert await database.write(events.number_new, 2) == 2
+    await database.write(record, "d")
+    assert await database.write(events.number_new) == 2
+    assert await database.write(events.number_new) == 0
+    assert await database.read(numbers) == [("a", 1), ("b", 2), ("c", 3), ("d", 4)]
+
+
+async def test_concurrent_writers_get_distinct_numbers(database: Database):
+    await asyncio.gather(*(database.write(record, str(n)) for n in range(40)))
+    await database.write(events.number_new)
+    assert sorted(number for _, number in await database.read(numbers)) == list(range(1, 41))
+
+
+async def test_unlisted_kind_is_a_bug(database: Database):
+    def unlisted(connection: Connection) -> None:
+        events.record(connection, "wallet.vanished", subject="", member_id=None, now_ms=0)
+
+    with pytest.raises(AssertionError, match="not listed"):
+        await database.write(unlisted)
