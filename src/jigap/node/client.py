@@ -1,0 +1,611 @@
+"""The platform's only view of a chain: typed answers over JSON-RPC, embedded or remote alike.
+
+``NodeClient`` speaks to any node that serves the Symverse JSON-RPC surface. Calls made in the same
+turn of the event loop leave together as one JSON-RPC batch, so a hundred members asking for their
+balance cost one round trip. What a node answers with "no" is an ``RpcError``; what the network or
+the node does wrong is a ``NodeTrouble``. Submitting never raises for trouble, because after a
+doubtful send the only truth is in the blocks: it answers ``unknown``.
+
+Units: amounts and balances are integers of hug or of a token's base unit, times are milliseconds
+since 1970, hashes are 32 bytes, SymIDs and contract addresses 10 bytes.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from jigap.refusal import Kind, Refusal
+
+#: A batch holds at most this many calls …
+BATCH_CALLS_MAX = 256
+#: … and this many bytes, because a public node refuses bodies above 128 kB.
+BATCH_BYTES_MAX = 120_000
+#: Batches under way at one time; more only queue in the node.
+BATCHES_IN_FLIGHT_MAX = 2
+#: Calls waiting to leave; beyond it the caller is told that the node does not keep up.
+WAITING_MAX = 20_000
+
+T = TypeVar("T")
+
+#: A height, or one of the words a node knows.
+Tag = int | Literal["latest", "pending", "earliest"]
+
+
+class RpcError(Refusal):
+    """The node understood the call and answered with an error object."""
+
+    code: ClassVar[str] = "node_refused"
+    kind: ClassVar[Kind] = Kind.CONFLICT
+
+    def __init__(self, rpc_code: int, message: str) -> None:
+        super().__init__(message, rpc_code=rpc_code)
+        self.rpc_code = rpc_code
+        self.message = message
+
+
+class NodeTrouble(Refusal):
+    """No usable answer: the call may or may not have had an effect."""
+
+    code: ClassVar[str] = "node_trouble"
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    retryable: ClassVar[bool] = True
+    hint: ClassVar[str] = "Try again in a moment."
+
+
+class NodeUnreachable(NodeTrouble):
+    """No connection, or it broke before the answer."""
+
+    code: ClassVar[str] = "node_unreachable"
+
+
+class NodeTimeout(NodeTrouble):
+    """No answer in time."""
+
+    code: ClassVar[str] = "node_timeout"
+
+
+class NodeMalformed(NodeTrouble):
+    """An answer that is not the JSON-RPC we asked for."""
+
+    code: ClassVar[str] = "node_malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a raw transaction handed to the node.
+
+    ``accepted``: now in its pool. ``known``: it was there already. ``rejected``: the pool said no,
+    with its words in ``message`` (``nonce too low`` may mean that it is already in a block).
+    ``unknown``: no usable answer, look at the blocks or send the same bytes again.
+    """
+
+    kind: Literal["accepted", "known", "rejected", "unknown"]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTransaction:
+    """A transaction in a block, together with its receipt."""
+
+    hash: bytes
+    sender: bytes
+    nonce: int
+    to: bytes  # empty for a creation or a deposit
+    value: int
+    input: bytes
+    type: int
+    extra_data: bytes
+    gas_price: int
+    gas_limit: int
+    status: bool
+    gas_used: int
+    err_code: int | None  # only after a failed SCT call
+    contract_address: bytes | None  # only after a creation
+    index: int
+
+    @property
+    def fee_hug(self) -> int:
+        """What the sender paid for gas."""
+        return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCitizen:
+    """The binding of a SymID to a key, made or changed by a CA."""
+
+    hash: bytes | None  # of the citizen transaction; None when read from the state
+    symid: bytes
+    key_hash: bytes
+    ca: bytes
+    status: int  # 1 active, 2 locked, 3 marked, 4 revoked
+    v_flag: int
+    write_time: int  # seconds since 1970
+
+    @property
+    def active(self) -> bool:
+        return self.status == 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHeader:
+    """A block without its content."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBlock:
+    """A whole block: what the index of the platform is made of."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    time_ms: int
+    transactions: tuple[ChainTransaction, ...]
+    citizens: tuple[ChainCitizen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainContract:
+    """An SCT-20 token as the chain knows it."""
+
+    contract: bytes
+    creator: bytes
+    owner: bytes
+    name: str
+    symbol: str
+    total: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReceipt:
+    """The outcome of a transaction that is in a block."""
+
+    transaction_hash: bytes
+    block_number: int
+    block_hash: bytes
+    index: int
+    status: bool
+    gas_used: int
+    err_code: int | None
+    contract_address: bytes | None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A call on its way: its JSON without the closing of the batch, and who waits for it."""
+
+    id: int
+    body: bytes
+    answer: "asyncio.Future[Any]"
+
+
+class NodeClient:
+    """Calls to one node, coalesced into batches.
+
+    One per process and event loop. ``timeout_ms`` bounds each round trip.
+    """
+
+    def __init__(self, url: str, timeout_ms: int = 10_000) -> None:
+        self.url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        self._session: aiohttp.ClientSession | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._leaving = False
+        self._last_id = time.monotonic_ns() & 0xFFFF_FFFF  # any start will do
+        self._citizen_heights: dict[int, int] = {}  # block number -> citizen block number
+        self._serves_block_receipts = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections. Calls still waiting fail as unreachable."""
+        for task in tuple(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        _fail(tuple(self._waiting), lambda: NodeUnreachable("the client was closed"))
+        self._waiting.clear()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """The ``result`` of one JSON-RPC call.
+
+        Raises ``RpcError`` for an error object and a ``NodeTrouble`` for everything else.
+        """
+        if len(self._waiting) >= WAITING_MAX:
+            raise NodeTimeout("the node does not keep up", waiting=len(self._waiting))
+        loop = asyncio.get_running_loop()
+        self._last_id += 1
+        body = msgspec.json.encode(
+            {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
+        )
+        waiting = _Waiting(self._last_id, body, loop.create_future())
+        self._waiting.append(waiting)
+        if not self._leaving:
+            self._leaving = True
+            loop.call_soon(self._leave)
+        return await waiting.answer
+
+    def _leave(self) -> None:
+        """Send what waits, as far as batches may be under way."""
+        self._leaving = False
+        while self._waiting and len(self._under_way) < BATCHES_IN_FLIGHT_MAX:
+            task = asyncio.ensure_future(self._send(self._take()))
+            self._under_way.add(task)
+            task.add_done_callback(self._back)
+
+    def _back(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._leave()
+
+    def _take(self) -> list[_Waiting]:
+        taken = [self._waiting.popleft()]
+        size = len(taken[0].body)
+        while self._waiting and len(taken) < BATCH_CALLS_MAX:
+            size += len(self._waiting[0].body) + 1
+            if size > BATCH_BYTES_MAX:
+                break
+            taken.append(self._waiting.popleft())
+        return taken
+
+    async def _send(self, calls: list[_Waiting]) -> None:
+        try:
+            answers = await self._round_trip(calls)
+        except RpcError as refused:
+            rpc_code, message = refused.rpc_code, refused.message
+            _fail(calls, lambda: RpcError(rpc_code, message))
+        except NodeTrouble as trouble:
+            kind, detail = type(trouble), trouble.detail
+            _fail(calls, lambda: kind(detail))
+        except asyncio.CancelledError:
+            _fail(calls, lambda: NodeUnreachable("the client was closed"))
+            raise
+        else:
+            _deliver(calls, answers)
+
+    async def _round_trip(self, calls: list[_Waiting]) -> dict[Any, dict[str, Any]]:
+        """Answers by id."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, connector=aiohttp.TCPConnector(limit=0)
+            )
+        body = b"[" + b",".join(waiting.body for waiting in calls) + b"]"
+        try:
+            async with self._session.post(
+                self.url, data=body, headers={"Content-Type": "application/json"}
+            ) as response:
+                status, content = response.status, await response.read()
+        except TimeoutError as error:
+            raise NodeTimeout(f"no answer from {self.url} in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise NodeUnreachable(f"{self.url}: {error}") from error
+        if status != 200:
+            raise NodeMalformed(f"{self.url} answered HTTP {status}", status=status)
+        return _by_id(content)
+
+    # -- what a chain knows ---------------------------------------------------------------------
+
+    async def chain_id(self) -> int:
+        return int(await self._typed(str, "net_version"))
+
+    async def genesis_hash(self) -> bytes:
+        """The hash of block 0: what chain this is."""
+        header = await self.header(0)
+        if header is None:
+            raise NodeMalformed("the node has no block 0")
+        return header.hash
+
+    async def block_number(self) -> int:
+        """The height of the last block."""
+        return _quantity(await self.call("sym_blockNumber"))
+
+    async def balance(self, symid: bytes, tag: Tag = "latest") -> int:
+        """SYM of an account in hug."""
+        return _quantity(await self.call("sym_getBalance", _hex(symid), _tag(tag)))
+
+    async def nonce(self, symid: bytes, tag: Tag = "pending") -> int:
+        """The next nonce of an account; with ``pending``, after what waits in the pool."""
+        return _quantity(await self.call("sym_getTransactionCount", _hex(symid), _tag(tag)))
+
+    async def deposit(self, symid: bytes, tag: Tag = "latest") -> int:
+        """The deposit of an account in hug."""
+        answer = await self._typed(dict, "sym_getDeposit", _hex(symid), _tag(tag))
+        return _read(lambda: _quantity(answer["deposit"]))
+
+    async def token_balance(self, contract: bytes, symid: bytes, tag: Tag = "latest") -> int:
+        """Base units of a token that an account holds."""
+        answer = await self.call("sct_getContractAccount", _hex(contract), _hex(symid), _tag(tag))
+        return _read(lambda: _quantity(answer["balance"] if answer else 0))
+
+    async def allowance(
+        self, contract: bytes, owner: bytes, spender: bytes, tag: Tag = "latest"
+    ) -> int:
+        """Base units that ``spender`` may still take from ``owner``."""
+        answer = await self.call(
+            "sct_getAllowance", _hex(contract), _hex(owner), _hex(spender), _tag(tag)
+        )
+        return _read(lambda: _quantity(answer["balance"] if answer else 0))
+
+    async def contract(self, contract: bytes, tag: Tag = "latest") -> ChainContract | None:
+        """The token at an address, None when there is none."""
+        answer = await self.call("sct_getContract", _hex(contract), _tag(tag))
+        return None if answer is None else _read(lambda: _contract(contract, answer))
+
+    async def citizen(self, symid: bytes, tag: Tag = "latest") -> ChainCitizen | None:
+        """The citizen record of a SymID, None when it is not registered."""
+        answer = await self.call("citizen_getCitizenBySymID", _hex(symid), _tag(tag))
+        return None if answer is None else _read(lambda: _citizen(answer, symid))
+
+    async def citizen_nonce(self, ca: bytes) -> int:
+        """The nonce the next citizen transaction of this CA must carry."""
+        return _quantity(await self.call("citizen_getCitizenNonce", _hex(ca)))
+
+    async def receipt(self, transaction_hash: bytes) -> ChainReceipt | None:
+        """The receipt of a transaction, None while it is not in a block."""
+        answer = await self.call("sym_getTransactionReceipt", _hex(transaction_hash))
+        return None if answer is None else _read(lambda: _receipt(answer))
+
+    async def header(self, number: int) -> ChainHeader | None:
+        """A block without its content, None above the last one."""
+        answer = await self.call("sym_getBlockByNumber", hex(number), False)
+        return None if answer is None else _read(lambda: _header(answer))
+
+    async def block(self, number: int) -> ChainBlock | None:
+        """A whole block: two round trips, one when it is empty. None above the last one."""
+        asked = [self.call("sym_getBlockByNumber", hex(number), True)]
+        if number > 0 and number - 1 not in self._citizen_heights:
+            asked.append(self.call("sym_getBlockByNumber", hex(number - 1), False))
+        answers = await asyncio.gather(*asked)
+        if answers[0] is None:
+            return None
+        new_citizen_blocks = _read(lambda: self._new_citizen_blocks(number, answers))
+        receipts, *citizens = await asyncio.gather(
+            self._receipts(number, answers[0]),
+            *(self.call("citizen_getCitizensByBlockNumber", hex(k)) for k in new_citizen_blocks),
+        )
+        return _read(
+            lambda: _block(answers[0], receipts, [one for some in citizens for one in some])
+        )
+
+    fetch = block
+
+    def _new_citizen_blocks(self, number: int, answers: list[Any]) -> range:
+        """The citizen blocks that this main block links and its parent did not."""
+        if len(answers) > 1:
+            self._citizen_heights[number - 1] = _quantity(answers[1]["cbNum"])
+        last = _quantity(answers[0]["cbNum"])
+        before = self._citizen_heights[number - 1] if number > 0 else -1
+        self._citizen_heights = {number: last}  # the follower asks for the next one
+        return range(before + 1, last + 1)
+
+    async def _receipts(self, number: int, block: dict[str, Any]) -> list[Any]:
+        """The receipts of a block, in its order."""
+        hashes = _read(lambda: [transaction["hash"] for transaction in block["transactions"]])
+        if not hashes:
+            return []
+        if self._serves_block_receipts:
+            try:
+                return list(await self._typed(list, "sym_getBlockReceipts", hex(number)))
+            except RpcError as refused:
+                if refused.rpc_code != -32601:
+                    raise
+                self._serves_block_receipts = False  # a plain gsym: one call per receipt
+        return list(
+            await asyncio.gather(*(self.call("sym_getTransactionReceipt", h) for h in hashes))
+        )
+
+    # -- what a client may change ---------------------------------------------------------------
+
+    async def submit(self, raw: bytes) -> Submitted:
+        """Hand a raw transaction to the pool. Never raises for trouble: that is ``unknown``."""
+        return await self._submit("sym_sendRawTransaction", raw)
+
+    async def submit_citizen(self, raw: bytes) -> Submitted:
+        """Hand a raw citizen transaction, signed by a CA, to the pool."""
+        return await self._submit("citizen_sendRawCitizen", raw)
+
+    async def _submit(self, method: str, raw: bytes) -> Submitted:
+        try:
+            await self.call(method, _hex(raw))
+        except RpcError as refused:
+            return _outcome(refused)
+        except NodeTrouble as trouble:
+            return Submitted("unknown", trouble.detail)
+        return Submitted("accepted")
+
+    async def _typed(self, kind: type, method: str, *params: Any) -> Any:
+        answer = await self.call(method, *params)
+        if not isinstance(answer, kind):
+            raise NodeMalformed(f"{method}: expected {kind.__name__}, got {type(answer).__name__}")
+        return answer
+
+
+def _outcome(refused: RpcError) -> Submitted:
+    """Only the pool's own words are a "no"; a broken node leaves the question open."""
+    if refused.message.startswith(("known transaction", "already known")):
+        return Submitted("known", refused.message)
+    if refused.rpc_code in (-32000, -32602):
+        return Submitted("rejected", refused.message)
+    return Submitted("unknown", refused.message)
+
+
+def _fail(calls: "list[_Waiting] | tuple[_Waiting, ...]", error: Callable[[], Exception]) -> None:
+    for waiting in calls:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error())
+
+
+def _by_id(content: bytes) -> dict[Any, dict[str, Any]]:
+    try:
+        answers = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise NodeMalformed("the answer is not JSON") from error
+    if isinstance(answers, dict) and isinstance(answers.get("error"), dict):
+        raise _rpc_error(answers["error"])
+    if not isinstance(answers, list) or not all(isinstance(one, dict) for one in answers):
+        raise NodeMalformed("the answer is not a JSON-RPC batch")
+    return {one["id"]: one for one in answers if isinstance(one.get("id"), int)}
+
+
+def _deliver(calls: list[_Waiting], answers: dict[Any, dict[str, Any]]) -> None:
+    for waiting in calls:
+        if waiting.answer.done():  # the caller has gone
+            continue
+        answer = answers.get(waiting.id)
+        if answer is None:
+            waiting.answer.set_exception(NodeMalformed("the batch lacks an answer"))
+        elif isinstance(answer.get("error"), dict):
+            waiting.answer.set_exception(_rpc_error(answer["error"]))
+        elif "result" in answer:
+            waiting.answer.set_result(answer["result"])
+        else:
+            waiting.answer.set_exception(NodeMalformed("neither result nor error"))
+
+
+def _rpc_error(error: dict[str, Any]) -> RpcError:
+    code = error.get("code")
+    return RpcError(code if isinstance(code, int) else 0, str(error.get("message", "")))
+
+
+def _read(shape: Callable[[], T]) -> T:
+    """What an answer says, or ``NodeMalformed`` when it does not have the documented shape."""
+    try:
+        return shape()
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise NodeMalformed(f"the answer has an unexpected shape: {error!r}") from error
+
+
+def _quantity(value: Any) -> int:
+    """A hex quantity; older nodes print some as JSON numbers."""
+    if isinstance(value, str) and value.startswith("0x"):
+        return int(value, 16)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise NodeMalformed(f"expected a hex quantity, got {value!r:.80}")
+
+
+def _bytes(value: str | None, length: int | None = None) -> bytes:
+    data = bytes.fromhex((value or "").removeprefix("0x"))
+    if length is not None and len(data) != length:
+        raise NodeMalformed(f"expected {length} bytes, got {len(data)}")
+    return data
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _tag(tag: Tag) -> str:
+    return hex(tag) if isinstance(tag, int) else tag
+
+
+def _header(block: dict[str, Any]) -> ChainHeader:
+    time_ms = block.get("timeMs")
+    return ChainHeader(
+        number=_quantity(block["number"]),
+        hash=_bytes(block["hash"], 32),
+        parent_hash=_bytes(block["parentHash"], 32),
+        time_ms=_quantity(block["timeStamp"]) * 1000 if time_ms is None else _quantity(time_ms),
+    )
+
+
+def _block(block: dict[str, Any], receipts: list[Any], citizens: list[Any]) -> ChainBlock:
+    header = _header(block)
+    transactions = block["transactions"]
+    if len(receipts) != len(transactions):
+        raise NodeMalformed(f"{len(transactions)} transactions, {len(receipts)} receipts")
+    return ChainBlock(
+        number=header.number,
+        hash=header.hash,
+        parent_hash=header.parent_hash,
+        time_ms=header.time_ms,
+        transactions=tuple(
+            _transaction(transaction, _receipt(receipt))
+            for transaction, receipt in zip(transactions, receipts, strict=True)
+        ),
+        citizens=tuple(_citizen(citizen, _bytes(citizen["symId"], 10)) for citizen in citizens),
+    )
+
+
+def _transaction(transaction: dict[str, Any], receipt: ChainReceipt) -> ChainTransaction:
+    if _bytes(transaction["hash"], 32) != receipt.transaction_hash:
+        raise NodeMalformed("a receipt belongs to another transaction")
+    return ChainTransaction(
+        hash=receipt.transaction_hash,
+        sender=_bytes(transaction["from"], 10),
+        nonce=_quantity(transaction["nonce"]),
+        to=_bytes(transaction["to"]),
+        value=_quantity(transaction["value"]),
+        input=_bytes(transaction["input"]),
+        type=_quantity(transaction["type"]),
+        extra_data=_bytes(transaction["extraData"]),
+        gas_price=_quantity(transaction["gasPrice"]),
+        gas_limit=_quantity(transaction["gas"]),
+        status=receipt.status,
+        gas_used=receipt.gas_used,
+        err_code=receipt.err_code,
+        contract_address=receipt.contract_address,
+        index=_quantity(transaction["transactionIndex"]),
+    )
+
+
+def _receipt(receipt: dict[str, Any]) -> ChainReceipt:
+    err_code = receipt.get("errCode")
+    contract = receipt.get("contractAddress")
+    return ChainReceipt(
+        transaction_hash=_bytes(receipt["transactionHash"], 32),
+        block_number=_quantity(receipt["blockNumber"]),
+        block_hash=_bytes(receipt["blockHash"], 32),
+        index=_quantity(receipt["transactionIndex"]),
+        status=_quantity(receipt["status"]) == 1,
+        gas_used=_quantity(receipt["gasUsed"]),
+        err_code=None if err_code is None else _quantity(err_code),
+        contract_address=_bytes(contract, 10) if contract else None,
+    )
+
+
+def _citizen(citizen: dict[str, Any], symid: bytes) -> ChainCitizen:
+    return ChainCitizen(
+        hash=_bytes(citizen["hash"], 32) if "hash" in citizen else None,
+        symid=symid,
+        key_hash=_bytes(citizen["aKeyPubH"], 20),
+        ca=_bytes(citizen["ca"] if "ca" in citizen else citizen["from"], 10),
+        status=_quantity(citizen["status"]),
+        v_flag=_quantity(citizen["vFlag"]),
+        write_time=_quantity(citizen["writeTime"]),
+    )
+
+
+def _contract(address: bytes, contract: dict[str, Any]) -> ChainContract:
+    return ChainContract(
+        contract=address,
+        creator=_bytes(contract["creator"], 10),
+        owner=_bytes(contract["owner"], 10),
+        name=contract["name"],
+        symbol=contract["symbol"],
+        total=_quantity(contract["total"]),
+        paused=contract["state"] != "active",
+    )
