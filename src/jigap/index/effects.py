@@ -11,14 +11,12 @@ Token templates other than SCT-20 move things that we do not follow: of those on
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from jigap.chain import sct20
 from jigap.chain.invalid import Invalid
 from jigap.chain.transaction import TYPE_DEPOSIT, TYPE_REMIT, TYPE_SCT
-
-if TYPE_CHECKING:
-    from jigap.node.client import ChainTransaction
+from jigap.node.client import ChainTransaction
 
 MovementKind = Literal[
     "fee", "remit", "deposit", "restore", "create", "transfer", "transfer_from", "mint", "burn"
@@ -76,7 +74,7 @@ class Effects:
     The amount of a ``restore`` is 0 here: it is the whole deposit, which only the book knows.
     """
 
-    transaction: "ChainTransaction"
+    transaction: ChainTransaction
     fee: Movement
     moved: Movement | None = None
     call: sct20.Call | None = None
@@ -93,7 +91,7 @@ class Shortfall:
     needed: int
 
 
-def effects_of(transaction: "ChainTransaction") -> Effects:
+def effects_of(transaction: ChainTransaction) -> Effects:
     """Read one mined transaction and its receipt."""
     fee = Movement(
         transaction.hash,
@@ -111,7 +109,7 @@ def effects_of(transaction: "ChainTransaction") -> Effects:
     return Effects(transaction, fee, _sym_moved(transaction))
 
 
-def _sym_moved(transaction: "ChainTransaction") -> Movement | None:
+def _sym_moved(transaction: ChainTransaction) -> Movement | None:
     sender, digest = transaction.sender, transaction.hash
     if transaction.type == TYPE_REMIT and transaction.to:
         return Movement(digest, 1, "remit", None, sender, transaction.to, transaction.value)
@@ -122,7 +120,7 @@ def _sym_moved(transaction: "ChainTransaction") -> Movement | None:
     return None
 
 
-def _sct_effects(transaction: "ChainTransaction", fee: Movement) -> Effects:
+def _sct_effects(transaction: ChainTransaction, fee: Movement) -> Effects:
     try:
         call = sct20.decode(transaction.input)
     except Invalid:
@@ -134,7 +132,7 @@ def _sct_effects(transaction: "ChainTransaction", fee: Movement) -> Effects:
 
 
 def _token_moved(
-    transaction: "ChainTransaction", contract: bytes, call: sct20.Call
+    transaction: ChainTransaction, contract: bytes, call: sct20.Call
 ) -> Movement | None:
     sender, digest = transaction.sender, transaction.hash
     match call:

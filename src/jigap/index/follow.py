@@ -10,13 +10,10 @@ later asks for each account, holding and contract as of the block before it is f
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from jigap.chain import sct20
-from jigap.chain.symid import parse as parse_symid
-from jigap.chain.symid import to_hex as symid_hex
 from jigap.database import Database
 from jigap.index import records
 from jigap.index.effects import (
@@ -29,10 +26,8 @@ from jigap.index.effects import (
     effects_of,
     touched,
 )
+from jigap.node.client import ChainBlock, ChainCitizen, NodeClient, RpcError
 from jigap.refusal import Kind, Refusal
-
-if TYPE_CHECKING:
-    from jigap.node.client import ChainBlock, NodeClient
 
 
 class ChainForked(Refusal):
@@ -85,7 +80,7 @@ class Applied:
     shortfalls: tuple[Shortfall, ...]
 
 
-def apply(connection: Connection, block: "ChainBlock") -> Applied:
+def apply(connection: Connection, block: ChainBlock) -> Applied:
     """Take the next block in. Prepare it first.
 
     The first block of an empty index may have any number. Raises ``BlockMissing`` if the block is
@@ -110,7 +105,7 @@ def apply(connection: Connection, block: "ChainBlock") -> Applied:
     return _applied(block, movements, keys, before, after)
 
 
-def check_follows(connection: Connection, block: "ChainBlock") -> None:
+def check_follows(connection: Connection, block: ChainBlock) -> None:
     """Raise unless ``block`` is the one after the last that was taken in."""
     height = records.height(connection)
     if height < 0:
@@ -134,7 +129,7 @@ def check_follows(connection: Connection, block: "ChainBlock") -> None:
 
 
 def _applied(
-    block: "ChainBlock", movements: list[Movement], keys: Touched, before: Book, after: Book
+    block: ChainBlock, movements: list[Movement], keys: Touched, before: Book, after: Book
 ) -> Applied:
     return Applied(
         number=block.number,
@@ -179,77 +174,99 @@ class _Older:
 
     at: int
     keys: Touched
+    citizens: frozenset[bytes]
 
 
-async def prepare(database: Database, client: "NodeClient", block: "ChainBlock") -> None:
+async def prepare(database: Database, client: NodeClient, block: ChainBlock) -> None:
     """Ask the node for what ``block`` touches and the index has never seen, and record it.
 
-    May be repeated. Raises what the node client raises, and ``StateGone``.
+    May be repeated. Raises ``StateGone`` and what the node client raises for trouble.
     """
     older = await database.read(_older, block)
-    if not any((older.keys.accounts, older.keys.holdings, older.keys.contracts)):
+    if not any((older.keys.accounts, older.keys.holdings, older.keys.contracts, older.citizens)):
         return
-    begun = await _ask(client, older)
-    await database.write(records.save_book, Book(), begun)
+    begun, citizens = await _ask(client, older)
+    await database.write(_record_older, begun, citizens)
 
 
-def _older(connection: Connection, block: "ChainBlock") -> _Older:
+def _record_older(connection: Connection, begun: Book, citizens: list[ChainCitizen]) -> None:
+    records.save_book(connection, Book(), begun)
+    records.save_citizens(connection, -1, citizens)
+
+
+def _older(connection: Connection, block: ChainBlock) -> _Older:
     """The keys of the block that are neither known nor sure to have begun at zero."""
     effects = [effects_of(transaction) for transaction in block.transactions]
     keys = touched(effects)
-    before = records.load_book(connection, keys)
-    accounts = keys.accounts - before.accounts.keys()
     first = records.first_height(connection)
-    citizens = {citizen.symid for citizen in block.citizens}
-    if first < 0:
-        accounts |= citizens
-        accounts -= records.accounts(connection, citizens).keys()
-    elif first == 0:
-        accounts -= records.newborn(connection, accounts)
-        accounts -= {one for one in citizens & accounts if not records.is_citizen(connection, one)}
+    accounts = _older_accounts(connection, block, keys, first)
+    known = records.contracts(connection, keys.contracts)
     created = {one.contract for one in effects if isinstance(one.call, sct20.Create)}
-    contracts = keys.contracts - before.contracts.keys() - created
-    old_contracts = contracts | {
-        id_ for id_, view in before.contracts.items() if view.created_block is None
-    }
-    holdings = {key for key in keys.holdings - before.holdings.keys() if key[0] in old_contracts}
-    at = 0 if first == 0 else max(block.number - 1, 0)
-    return _Older(at, Touched(accounts, frozenset(holdings), contracts))
+    contracts = keys.contracts - known.keys() - created
+    seeded = contracts | {id_ for id_, view in known.items() if view.created_block is None}
+    holdings = frozenset(key for key in keys.holdings if key[0] in seeded)
+    holdings -= records.holdings(connection, holdings).keys()
+    citizens = frozenset(one for one in accounts if not records.is_citizen(connection, one))
+    return _Older(
+        at=0 if first == 0 else max(block.number - 1, 0),
+        keys=Touched(accounts, holdings, contracts),
+        citizens=frozenset() if block.number == 0 or first == 0 else citizens,
+    )
 
 
-async def _ask(client: "NodeClient", older: _Older) -> Book:
+def _older_accounts(
+    connection: Connection, block: ChainBlock, keys: Touched, first: int
+) -> frozenset[bytes]:
+    citizens = frozenset(citizen.symid for citizen in block.citizens)
+    wanted = keys.accounts if first >= 0 else keys.accounts | citizens
+    unknown = wanted - records.accounts(connection, wanted).keys()
+    if first != 0:
+        return unknown
+    born = {one for one in citizens & unknown if not records.is_citizen(connection, one)}
+    return unknown - records.newborn(connection, unknown) - born
+
+
+async def _ask(client: NodeClient, older: _Older) -> tuple[Book, list[ChainCitizen]]:
     """Ask for everything at once: the client sends calls of one moment as one batch."""
-    tag = hex(older.at)
-    accounts, holdings, contracts = await asyncio.gather(
-        asyncio.gather(*(_ask_account(client, symid, tag) for symid in older.keys.accounts)),
-        asyncio.gather(*(client.token_balance(*key, tag) for key in older.keys.holdings)),
-        asyncio.gather(*(_ask_contract(client, id_, tag) for id_ in older.keys.contracts)),
+    keys = older.keys
+    try:
+        accounts, holdings, contracts, citizens = await asyncio.gather(
+            asyncio.gather(*(_ask_account(client, symid, older.at) for symid in keys.accounts)),
+            asyncio.gather(*(client.token_balance(*key, older.at) for key in keys.holdings)),
+            asyncio.gather(*(_ask_contract(client, id_, older.at) for id_ in keys.contracts)),
+            asyncio.gather(*(client.citizen(symid, older.at) for symid in older.citizens)),
+        )
+    except RpcError as error:
+        raise StateGone(
+            f"The node does not tell the state at block {older.at}: {error.message}",
+            block_number=older.at,
+        ) from error
+    begun = Book(
+        accounts=dict(zip(keys.accounts, accounts, strict=True)),
+        holdings=dict(zip(keys.holdings, holdings, strict=True)),
+        contracts={one.contract: one for one in contracts if one is not None},
     )
-    return Book(
-        accounts=dict(zip(older.keys.accounts, accounts, strict=True)),
-        holdings=dict(zip(older.keys.holdings, holdings, strict=True)),
-        contracts=dict(zip(older.keys.contracts, contracts, strict=True)),
+    return begun, [citizen for citizen in citizens if citizen is not None]
+
+
+async def _ask_account(client: NodeClient, symid: bytes, at: int) -> AccountView:
+    balance_hug, nonce, deposit_hug = await asyncio.gather(
+        client.balance(symid, at), client.nonce(symid, at), client.deposit(symid, at)
     )
+    return AccountView(balance_hug, nonce, deposit_hug)
 
 
-async def _ask_account(client: "NodeClient", symid: bytes, tag: str) -> AccountView:
-    balance_hug, nonce, deposit = await asyncio.gather(
-        client.balance(symid, tag),
-        client.nonce(symid, tag),
-        client.call("sym_getDeposit", symid_hex(symid), tag),
-    )
-    return AccountView(balance_hug, nonce, int(deposit["deposit"], 16))
-
-
-async def _ask_contract(client: "NodeClient", id_: bytes, tag: str) -> ContractView:
-    found = await client.call("sct_getContract", symid_hex(id_), tag)
+async def _ask_contract(client: NodeClient, id_: bytes, at: int) -> ContractView | None:
+    found = await client.contract(id_, at)
+    if found is None:
+        return None
     return ContractView(
         contract=id_,
-        creator=parse_symid(found["creator"]),
-        owner=parse_symid(found["owner"]),
-        name=found["name"],
-        symbol=found["symbol"],
-        total=int(found["total"], 16),
-        paused=found.get("state") == "paused",
+        creator=found.creator,
+        owner=found.owner,
+        name=found.name,
+        symbol=found.symbol,
+        total=found.total,
+        paused=found.paused,
         created_block=None,
     )

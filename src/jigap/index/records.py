@@ -6,7 +6,7 @@ is also the cursor of every list.
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -32,9 +32,7 @@ from jigap.index.tables import (
     chain_holdings,
     chain_transactions,
 )
-
-if TYPE_CHECKING:
-    from jigap.node.client import ChainBlock, ChainCitizen
+from jigap.node.client import ChainBlock, ChainCitizen
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
@@ -321,7 +319,7 @@ def save_book(connection: Connection, before: Book, after: Book) -> None:
     _save(connection, chain_contracts, changed_contracts, {(key,) for key in before.contracts})
 
 
-def save_block(connection: Connection, block: "ChainBlock") -> None:
+def save_block(connection: Connection, block: ChainBlock) -> None:
     """Write the row of the block itself."""
     connection.execute(
         insert(chain_blocks).values(
@@ -344,7 +342,7 @@ def save_transactions(
         connection.execute(insert(chain_transactions), rows)
 
 
-def save_citizens(connection: Connection, number: int, citizens: Iterable["ChainCitizen"]) -> None:
+def save_citizens(connection: Connection, number: int, citizens: Iterable[ChainCitizen]) -> None:
     """Write new and changed citizens; the last record of a SymID in a block counts."""
     rows = {
         citizen.symid: {
