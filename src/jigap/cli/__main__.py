@@ -1,0 +1,5 @@
+"""`python -m jigap.cli` is `jigap`."""
+
+from jigap.cli import main
+
+main()
