@@ -18,6 +18,9 @@ from jigap.chain.invalid import Invalid
 from jigap.chain.transaction import TYPE_DEPOSIT, TYPE_REMIT, TYPE_SCT
 from jigap.node.client import ChainTransaction
 
+NAME_CHARS_MAX = 64
+SYMBOL_CHARS_MAX = 32
+
 MovementKind = Literal[
     "fee", "remit", "deposit", "restore", "create", "transfer", "transfer_from", "mint", "burn"
 ]
@@ -179,6 +182,11 @@ def touched(effects: Iterable[Effects]) -> Touched:
     return Touched(frozenset(accounts), frozenset(holdings), frozenset(contracts))
 
 
+def printable(text: str, chars_max: int) -> str:
+    """A name as we keep it: anyone may call a token anything, and a database must hold it."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text[:chars_max])
+
+
 @dataclass(slots=True)
 class Book:
     """Accounts, holdings and contracts under change; absent means zero.
@@ -269,8 +277,8 @@ def _created(effects: Effects, call: sct20.Create, block_number: int) -> Contrac
         contract=effects.contract,
         creator=effects.transaction.sender,
         owner=call.owner,
-        name=call.name,
-        symbol=call.symbol,
+        name=printable(call.name, NAME_CHARS_MAX),
+        symbol=printable(call.symbol, SYMBOL_CHARS_MAX),
         total=call.amount,
         paused=False,
         created_block=block_number,

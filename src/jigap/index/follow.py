@@ -17,6 +17,8 @@ from jigap.chain import sct20
 from jigap.database import Database
 from jigap.index import records
 from jigap.index.effects import (
+    NAME_CHARS_MAX,
+    SYMBOL_CHARS_MAX,
     AccountView,
     Book,
     ContractView,
@@ -24,6 +26,7 @@ from jigap.index.effects import (
     Shortfall,
     Touched,
     effects_of,
+    printable,
     touched,
 )
 from jigap.node.client import ChainBlock, ChainCitizen, NodeClient, RpcError
@@ -264,8 +267,8 @@ async def _ask_contract(client: NodeClient, id_: bytes, at: int) -> ContractView
         contract=id_,
         creator=found.creator,
         owner=found.owner,
-        name=found.name,
-        symbol=found.symbol,
+        name=printable(found.name, NAME_CHARS_MAX),
+        symbol=printable(found.symbol, SYMBOL_CHARS_MAX),
         total=found.total,
         paused=found.paused,
         created_block=None,

@@ -40,6 +40,7 @@ AnySelect = Select[*tuple[Any, ...]]
 POSITION_BITS = 16
 KEYS_PER_QUERY = 500
 PAGE_MAX = 1_000
+TAG_BYTES_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,8 @@ def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:
 
 # --- transactions
 
+_COLUMNS = [column for column in chain_transactions.c if column.name != "tag"]
+
 
 def transaction(connection: Connection, hash_: bytes) -> IndexedTransaction | None:
     """The mined transaction of that hash."""
@@ -219,13 +222,13 @@ def by_nonce(connection: Connection, sender: bytes, nonce: int) -> IndexedTransa
 def tagged(
     connection: Connection, extra_data: bytes, sender: bytes | None = None
 ) -> IndexedTransaction | None:
-    """The first mined transaction with this extra data.
+    """The first mined transaction with this extra data of 1 to ``TAG_BYTES_MAX`` bytes.
 
     Extra data is public: anyone may copy it into a transaction of their own. Give the ``sender`` to
     find only what that account signed.
     """
     table = chain_transactions.c
-    condition = table.extra_data == extra_data
+    condition = table.tag == extra_data
     if sender is not None:
         condition &= table.sender == sender
     return _one(connection, condition)
@@ -235,7 +238,7 @@ def transactions_in(connection: Connection, number: int) -> list[IndexedTransact
     """The transactions of one block, in order."""
     table = chain_transactions.c
     rows = connection.execute(
-        select(chain_transactions)
+        select(*_COLUMNS)
         .where(table.place.between(place(number, 0), place(number + 1, 0) - 1))
         .order_by(table.place)
     )
@@ -259,8 +262,8 @@ def transactions_of(
 
     places = union(newest(table.sender), newest(table.source), newest(table.target)).subquery()
     rows = connection.execute(
-        select(chain_transactions)
-        .join(places, places.c.place == table.place)
+        select(*_COLUMNS)
+        .join_from(chain_transactions, places, places.c.place == table.place)
         .order_by(table.place.desc())
         .limit(limit)
     )
@@ -269,7 +272,7 @@ def transactions_of(
 
 def _one(connection: Connection, condition: ColumnElement[bool]) -> IndexedTransaction | None:
     row = connection.execute(
-        select(chain_transactions).where(condition).order_by(chain_transactions.c.place).limit(1)
+        select(*_COLUMNS).where(condition).order_by(chain_transactions.c.place).limit(1)
     ).first()
     return None if row is None else _transaction(row)
 
@@ -391,6 +394,7 @@ def _transaction_row(number: int, effects: Effects, moved: Movement | None) -> d
         "value_hug": one.value,
         "input": one.input,
         "extra_data": one.extra_data,
+        "tag": one.extra_data if 0 < len(one.extra_data) <= TAG_BYTES_MAX else None,
         "gas_price": one.gas_price,
         "gas_used": one.gas_used,
         "succeeded": one.status,

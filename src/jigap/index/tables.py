@@ -18,8 +18,10 @@ chain_blocks = Table(
     Column("citizen_count", Integer, nullable=False),
 )
 
-#: One row for each mined transaction. ``kind`` to ``amount`` are what it moved besides the fee, and
-#: null if nothing; ``contract`` alone is also set for calls that move nothing, such as pause.
+#: One row for each mined transaction. ``tag`` is the extra data again if it has 1 to 32 bytes: an
+#: index on all of it could be broken by anyone who sends a long one. ``kind`` to ``amount`` are
+#: what it moved besides the fee, and null if nothing; ``contract`` is also set for calls such as
+#: pause.
 chain_transactions = Table(
     "chain_transactions",
     metadata,
@@ -32,6 +34,7 @@ chain_transactions = Table(
     Column("value_hug", Amount, nullable=False),
     Column("input", LargeBinary, nullable=False),
     Column("extra_data", LargeBinary, nullable=False),
+    Column("tag", LargeBinary(32), nullable=True),
     Column("gas_price", BigInteger, nullable=False),
     Column("gas_used", BigInteger, nullable=False),
     Column("succeeded", Boolean, nullable=False),
@@ -45,7 +48,7 @@ chain_transactions = Table(
     Index("ix_chain_transactions_sender_place", "sender", "place"),
     Index("ix_chain_transactions_source_place", "source", "place"),
     Index("ix_chain_transactions_target_place", "target", "place"),
-    Index("ix_chain_transactions_extra_data", "extra_data"),
+    Index("ix_chain_transactions_tag", "tag"),
 )
 
 chain_accounts = Table(
