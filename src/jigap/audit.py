@@ -1,12 +1,23 @@
 """Who did what: an append-only trail, chained by hash.
 
-Each row holds the SHA3-256 of the row before it and of itself, so that a row changed, removed or put
-in between afterwards breaks every hash that follows. Actions are written ``subject:action``.
+Each row holds the SHA3-256 of the row before it and of itself, so that a row changed, removed or
+put in between afterwards breaks every hash that follows. Actions are written ``subject:action``.
 """
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, String, Table, Text
-from sqlalchemy import insert, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    text,
+)
 
 from jigap.chain.hashing import sha3_256
 from jigap.database import metadata
@@ -43,9 +54,7 @@ def append(
     """Add one row. ``action`` is ``subject:action``; nothing personal goes into any field."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    last = connection.scalar(
-        select(audit_trail.c.hash).order_by(audit_trail.c.id.desc()).limit(1)
-    )
+    last = connection.scalar(select(audit_trail.c.hash).order_by(audit_trail.c.id.desc()).limit(1))
     fields = (now_ms, actor, action, object_, address, outcome, detail)
     connection.execute(
         insert(audit_trail).values(

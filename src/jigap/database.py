@@ -1,14 +1,14 @@
 """The platform's database: one way to read, one way to write, on SQLite and PostgreSQL alike.
 
-An operation on the database is a plain function ``fn(connection, *args)`` that only talks SQL. It is
-run off the event loop, whole or not at all, and may be run again from the start if the database asks
-for it, so it must have no other effect.
+An operation on the database is a plain function ``fn(connection, *args)`` that only talks SQL. It
+is run off the event loop, whole or not at all, and may be run again from the start if the database
+asks for it, so it must have no other effect.
 
-* On SQLite all writes go through one thread. What is waiting when the thread is free goes out as one
-  transaction, a savepoint each, and is acknowledged after the one sync: group commit. Readers have
-  their own connections and see the last commit (WAL).
-* On PostgreSQL each write is a transaction of its own at READ COMMITTED; operations that decide about
-  money lock the row they decide by (``SELECT … FOR UPDATE``), first the lane, then everything else.
+* On SQLite all writes go through one thread. What is waiting when the thread is free goes out as
+  one transaction, a savepoint each, and is acknowledged after the one sync: group commit. Readers
+  have their own connections and see the last commit (WAL).
+* On PostgreSQL each write is a transaction of its own at READ COMMITTED; operations that decide
+  about money lock the row they decide by (``SELECT … FOR UPDATE``): first the lane, then the rest.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import CHAR, Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import CHAR, Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
@@ -186,6 +187,13 @@ def _in_savepoint(
     except BaseException as error:
         savepoint.rollback()
         return None, error
+
+
+def insert_if_absent(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row unless one with its key is there; whether it was. Races are harmless."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
 
 
 def sqlite_url(path: Path) -> str:

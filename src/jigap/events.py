@@ -4,11 +4,24 @@ Whoever changes state calls ``record``; nobody numbers events but the dispatcher
 gap-free ``seq`` in commit order so that a reader who has seen ``seq`` 41 knows that 42 comes next.
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, String, Table, Text, func
-from sqlalchemy import insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from jigap.database import metadata
 
@@ -45,6 +58,7 @@ events = Table(
 def record(
     connection: Connection,
     kind: str,
+    /,
     *,
     subject: str,
     member_id: str | None,
@@ -75,3 +89,30 @@ def number_new(connection: Connection, limit: int = 1000) -> int:
     for offset, row_id in enumerate(waiting, 1):
         connection.execute(update(events).where(events.c.id == row_id).values(seq=last + offset))
     return len(waiting)
+
+
+class Bell:
+    """Wakes whoever waits inside this process; across processes people look at the database.
+
+    ``ring`` is for something done, ``wait`` returns True if it rang before the timeout.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def ring(self) -> None:
+        for one in self._waiting:
+            if not one.done():
+                one.set_result(None)
+        self._waiting.clear()
+
+    async def wait(self, timeout_s: float) -> bool:
+        one: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(one)
+        try:
+            await asyncio.wait_for(one, timeout_s)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.discard(one)
+        return True

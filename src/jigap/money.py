@@ -39,14 +39,14 @@ def parse_amount(text: str, decimals: int = TOKEN_DECIMALS) -> int:
         raise AmountMalformed(
             f"At most {decimals} decimal places are possible.", amount=text, decimals=decimals
         )
-    units = int(whole) * 10**decimals + int(fraction.ljust(decimals, "0") or 0)
+    units: int = int(whole) * 10**decimals + int(fraction.ljust(decimals, "0") or 0)
     if units > AMOUNT_MAX:
         raise AmountMalformed("This amount does not fit in 256 bits.", amount=text)
     return units
 
 
 def format_amount(units: int, decimals: int = TOKEN_DECIMALS) -> str:
-    """The one decimal string for an amount: ``12500000000000000000`` with 18 decimals is ``12.5``."""
+    """The one decimal string for an amount: ``125`` with 1 decimal is ``12.5``."""
     whole, fraction = divmod(units, 10**decimals)
     if not fraction:
         return str(whole)

@@ -45,7 +45,7 @@ class Refusal(Exception):
 
 
 def every_refusal() -> list[type[Refusal]]:
-    """Every refusal class that has been imported, sorted by code; the error reference is made of it."""
+    """Every refusal class that has been imported, by code; the error reference is made of it."""
     found: list[type[Refusal]] = []
     waiting = list(Refusal.__subclasses__())
     while waiting:

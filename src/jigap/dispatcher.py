@@ -1,0 +1,401 @@
+"""The dispatcher: the only component that broadcasts.
+
+It reads blocks in order, one database transaction each, in which everything a block means is
+written: index, ended payments, events, refills ahead of need. Between blocks it signs what was
+wished (gas refills, token operations: it alone holds the service keys), puts lanes on the wire in
+nonce order, sends the same bytes again after any doubt, and cancels what is past its deadline.
+
+It keeps nothing in memory that it could not read again: killed at any instant, it starts over from
+the database and the chain.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from jigap import auditor, events, index, lanes, members, tokens, transfers
+from jigap.ca import CertificateAuthority
+from jigap.chain import sct20, symid
+from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT, Transaction
+from jigap.clock import Clock
+from jigap.database import Database
+from jigap.events import Bell
+from jigap.keys import KeyRing
+from jigap.lanes import Departure, LaneView, Outgoing, State, TagKeys
+from jigap.node.client import (
+    ChainBlock,
+    ChainTransaction,
+    NodeClient,
+    NodeTrouble,
+    RpcError,
+    Submitted,
+)
+from jigap.refusal import Kind, Refusal
+from jigap.settings import Settings
+from jigap.steps import step
+from jigap.transfers import refills
+
+log = logging.getLogger("jigap.dispatcher")
+
+QUEUED_RETRY_MS = 1_000
+HEARTBEAT_MS = 1_000
+TROUBLE_PAUSE_S = 0.5
+
+
+class ChainChanged(Refusal):
+    """The node is not on the chain this database belongs to."""
+
+    code = "chain_changed"
+    kind = Kind.UNAVAILABLE
+    hint = "Point the platform at the node it was used with, or restore both from one backup."
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """An account of the platform itself, with its unlocked key."""
+
+    symid: bytes
+    signer: lanes.Signer
+
+
+class Dispatcher:
+    """One per platform. ``work`` wakes it, ``news`` is rung when a block has changed something.
+
+    ``accounts`` are the service accounts by role; ``token_owner`` is the sponsor of all gas.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        client: NodeClient,
+        authority: CertificateAuthority,
+        ring: KeyRing,
+        clock: Clock,
+        settings: Settings,
+        accounts: Mapping[str, ServiceAccount],
+        work_node: bytes,
+        work: Bell,
+        news: Bell,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._authority = authority
+        self._ring = ring
+        self._clock = clock
+        self._settings = settings
+        self._accounts = accounts
+        self._sponsor = accounts["token_owner"]
+        self._work_node = work_node
+        self._work = work
+        self._news = news
+        self._tags = TagKeys(ring.derive("transaction-tag"))
+        self._chain_id = settings.chain_id
+        self._retried_ms = 0
+        self._heartbeat_ms = 0
+
+    async def start(self) -> None:
+        """Check the chain, read all of it, set the lanes right, and only then allow payments."""
+        await self._state(caught_up=False)
+        await self._check_chain()
+        while await self._follow():
+            pass
+        await self._database.write(lanes.recompute, self._chain_id)
+        await self._database.write(self._open_service_lanes)
+        await self._state(caught_up=True)
+
+    async def run(self) -> None:
+        """Work until cancelled. A node that is away is waited for; a forked chain ends it."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._carry())
+            loops.create_task(self._certify())
+
+    async def _carry(self) -> None:
+        """Blocks in, transactions out, for ever."""
+        while True:
+            try:
+                under_way = await self._turn()
+                pause_ms = self._settings.busy_poll_ms if under_way else self._settings.idle_poll_ms
+                await self._work.wait(pause_ms / 1000)
+            except (NodeTrouble, RpcError) as trouble:
+                log.warning("the node does not answer: %s", trouble)
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+            except Refusal as refusal:
+                log.error("the dispatcher stops: %s %s", refusal.detail, refusal.hint)
+                await self._state(caught_up=False, stopped_reason=refusal.detail)
+                raise
+
+    async def _turn(self) -> bool:
+        """One look at everything; whether any transaction is under way."""
+        await self._follow()
+        await self._sign_wishes()
+        under_way = await self._broadcast()
+        await self._housekeeping()
+        return under_way
+
+    async def _certify(self) -> None:
+        """Ask the CA for SymIDs, beside everything else: it may be slow, payments must not wait."""
+        while True:
+            try:
+                asked = await members.request_citizens(
+                    self._database, self._authority, self._ring, self._clock.now_ms()
+                )
+            except Refusal as trouble:
+                log.warning("asking for SymIDs failed: %s", trouble)
+                asked = 0
+            if not asked:
+                await self._work.wait(self._settings.idle_poll_ms / 1000)
+
+    # --- the chain
+
+    async def _check_chain(self) -> None:
+        chain_id = await self._client.chain_id()
+        if chain_id != self._chain_id:
+            raise ChainChanged(
+                f"The node's chain id is {chain_id}, the platform's is {self._chain_id}.",
+                node=chain_id,
+                platform=self._chain_id,
+            )
+        height = await self._database.read(index.height)
+        known = await self._database.read(index.block, height) if height >= 0 else None
+        if known is None:
+            return
+        header = await self._client.header(height)
+        if header is None or header.hash != known.hash:
+            raise ChainChanged(
+                f"The node's block {height} is not the one the platform has followed.",
+                block_number=height,
+            )
+
+    async def _follow(self) -> bool:
+        """Take in every block there is; whether there was one."""
+        followed = False
+        while True:
+            number = await self._database.read(index.height) + 1
+            block = await self._client.fetch(number)
+            if block is None:
+                break
+            await index.prepare(self._database, self._client, block)
+            with step("index.block"):
+                await self._database.write(self._take_in, block)
+            followed = True
+        if followed:
+            self._news.ring()
+        return followed
+
+    def _take_in(self, connection: Connection, block: ChainBlock) -> None:
+        """All that one block means, in one transaction."""
+        # Lanes are locked first: whoever decides about an account's money holds its lane.
+        ended, strangers = lanes.settle(connection, self._chain_id, block)
+        applied = index.apply(connection, block)
+        members.activate(connection, block.citizens, block.time_ms)
+        transfers.settle(connection, self._settings, ended)
+        for one in ended:
+            if one.outgoing.purpose == tokens.PURPOSE:
+                tokens.settle(
+                    connection, one.outgoing.subject_id, one.state, one.reason, one.time_ms
+                )
+        ours = self._ours(connection, block, ended, strangers)
+        transfers.note_external(connection, block, applied.movements, ours)
+        auditor.check_block(connection, applied, block.time_ms)
+        events.number_new(connection)
+
+    def _ours(
+        self,
+        connection: Connection,
+        block: ChainBlock,
+        ended: Sequence[lanes.Settled],
+        strangers: Sequence[ChainTransaction],
+    ) -> set[bytes]:
+        """Hashes of the block's transactions that are payments or refills of ours."""
+        purposes = (transfers.PURPOSE, refills.PURPOSE)
+        ours = {one.outgoing.hash for one in ended if one.outgoing.purpose in purposes}
+        for mined in strangers:
+            adopted = transfers.adopt(
+                connection, self._settings, self._tags, self._sponsor.symid, block, mined
+            )
+            if adopted:
+                ours.add(mined.hash)
+            else:
+                tokens.adopt(connection, self._chain_id, self._tags, block, mined)
+        return ours
+
+    # --- wishes
+
+    def _open_service_lanes(self, connection: Connection) -> None:
+        for account in self._accounts.values():
+            lanes.open_lane(connection, self._chain_id, account.symid)
+
+    async def _sign_wishes(self) -> None:
+        """Sign what was wished, in the lanes of the service accounts."""
+        operations, wanted = await self._database.read(_wishes)
+        for operation in operations:
+            await self._sign_operation(operation)
+        if wanted:
+            with step("refill.record"):
+                await self._database.write(self._record_refills)
+
+    async def _sign_operation(self, operation: tokens.Operation) -> None:
+        with step("token.record"):
+            await self._database.write(self._record_operation, operation)
+
+    def _record_operation(self, connection: Connection, operation: tokens.Operation) -> None:
+        wish = operation.wish
+        account = self._accounts[wish.signer]
+        nonce = self._next(connection, account)
+        if wish.kind is tokens.Kind.CREATE:
+            contract = b""
+            tokens.set_contract(
+                connection, wish.symbol, symid.contract_address(account.symid, nonce)
+            )
+        else:
+            contract = tokens.find(connection, wish.symbol).contract or b""
+        wanted = lanes.transaction(
+            sender=account.symid,
+            nonce=nonce,
+            to=contract,
+            work_node=self._work_node,
+            type_=TYPE_SCT,
+            input_=sct20.encode(tokens.call(wish, account.symid)),
+            extra_data=tokens.tag_of(self._tags, connection, operation.id, account.symid),
+        )
+        self._record(connection, account, wanted, tokens.PURPOSE, operation.id)
+
+    def _record_refills(self, connection: Connection) -> None:
+        for row in refills.wished(connection):
+            wanted = lanes.transaction(
+                sender=self._sponsor.symid,
+                nonce=self._next(connection, self._sponsor),
+                to=row.symid,
+                work_node=self._work_node,
+                type_=TYPE_REMIT,
+                value=row.amount_hug,
+                extra_data=self._tags.make(
+                    refills.PURPOSE, row.member_id, row.id, self._sponsor.symid
+                ),
+            )
+            self._record(connection, self._sponsor, wanted, refills.PURPOSE, row.id)
+
+    def _next(self, connection: Connection, account: ServiceAccount) -> int:
+        nonce = lanes.next_nonce(connection, self._chain_id, account.symid, lock=True)
+        assert nonce is not None, "service lanes are opened at start"
+        return nonce
+
+    def _record(
+        self,
+        connection: Connection,
+        account: ServiceAccount,
+        wanted: Transaction,
+        purpose: str,
+        subject_id: str,
+    ) -> None:
+        now_ms = self._clock.now_ms()
+        entry = lanes.sign_with_cancel(
+            account.signer,
+            self._chain_id,
+            wanted,
+            purpose=purpose,
+            subject_id=subject_id,
+            now_ms=now_ms,
+            deadline_ms=now_ms + self._settings.transfer_deadline_ms,
+        )
+        lanes.record(connection, self._chain_id, entry)
+
+    # --- the wire
+
+    async def _broadcast(self) -> bool:
+        """Put on the wire what should leave now; whether anything is unfinished."""
+        leaving, waiting = await self._database.read(self._departures)
+        if leaving:
+            now_ms = self._clock.now_ms()
+            await self._database.write(
+                lanes.move,
+                self._chain_id,
+                [(one.outgoing, one.state, one.outgoing.message) for one in leaving],
+                now_ms,
+            )
+            # Two names for the crash tests; to the wire payments and refills are alike.
+            with step("refill.broadcast"), step("transfer.broadcast"):
+                answers = await asyncio.gather(*(self._client.submit(one.raw) for one in leaving))
+            await self._database.write(lanes.move, self._chain_id, _after(leaving, answers), now_ms)
+        return waiting
+
+    def _departures(self, connection: Connection) -> tuple[list[Departure], bool]:
+        now_ms = self._clock.now_ms()
+        unfinished = lanes.unfinished(connection, self._chain_id)
+        leaving: list[Departure] = []
+        for sender, entries in groupby(unfinished, key=lambda entry: entry.sender):
+            account = index.account(connection, sender)
+            member = members.by_symid(connection, sender)
+            view = LaneView(account.nonce, account.balance_hug, bool(member and member.frozen))
+            leaving += lanes.departures(view, list(entries), now_ms)
+        return leaving, bool(unfinished)
+
+    # --- the rest
+
+    async def _housekeeping(self) -> None:
+        now_ms = self._clock.now_ms()
+        if now_ms - self._retried_ms >= QUEUED_RETRY_MS:
+            self._retried_ms = now_ms
+            if await self._database.read(self._needs_gas):
+                await self._database.write(self._refill_stranded)
+        if now_ms - self._heartbeat_ms >= HEARTBEAT_MS:
+            self._heartbeat_ms = now_ms
+            await self._state(caught_up=True)
+
+    def _needs_gas(self, connection: Connection) -> bool:
+        return refills.has_queued(connection) or bool(self._stranded(connection))
+
+    def _refill_stranded(self, connection: Connection) -> None:
+        """Give lanes what they lack when their refill was refused or their SYM went elsewhere."""
+        now_ms = self._clock.now_ms()
+        refills.retry_queued(connection, self._settings, now_ms)
+        for sender, member_id, missing_hug in self._stranded(connection):
+            refills.wish(
+                connection,
+                self._settings,
+                symid=sender,
+                member_id=member_id,
+                amount_hug=missing_hug,
+                transfer_id=None,
+                now_ms=now_ms,
+            )
+
+    def _stranded(self, connection: Connection) -> list[tuple[bytes, str, int]]:
+        """(account, member, missing hug) of members' lanes that nothing under way can pay for."""
+        found = []
+        senders = {entry.sender for entry in lanes.unfinished(connection, self._chain_id)}
+        for sender in sorted(senders):
+            member = members.by_symid(connection, sender)
+            purse = refills.purse(connection, self._chain_id, sender)
+            if member is not None and purse.free_hug < 0:
+                found.append((sender, member.id, -purse.free_hug))
+        return found
+
+    async def _state(self, *, caught_up: bool, stopped_reason: str = "") -> None:
+        await self._database.write(
+            lanes.set_dispatch_state,
+            caught_up=caught_up,
+            now_ms=self._clock.now_ms(),
+            stopped_reason=stopped_reason,
+        )
+
+
+def _wishes(connection: Connection) -> tuple[list[tokens.Operation], bool]:
+    return tokens.wished(connection), bool(refills.wished(connection, limit=1))
+
+
+def _after(
+    leaving: Sequence[Departure], answers: Sequence[Submitted]
+) -> list[tuple[Outgoing, State, str]]:
+    return [
+        (
+            lanes.left(one),
+            lanes.after_answer(one, answer.kind, answer.message),
+            answer.message,
+        )
+        for one, answer in zip(leaving, answers, strict=True)
+    ]

@@ -1,0 +1,312 @@
+"""The tables of the lanes, and all SQL on them.
+
+A lane is one account's sequence of nonces. ``lanes.next_nonce`` is the row that everything about an
+account's spending is decided under: whoever changes it has locked it first, and a row in
+``outgoing`` can only be added at exactly that nonce.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from jigap import index
+from jigap.database import Amount, insert_if_absent, metadata
+from jigap.lanes.outcome import Outgoing, Settled, outcome
+from jigap.lanes.states import FINAL, State, advance
+from jigap.node.client import ChainBlock, ChainTransaction
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("sender", LargeBinary(10), primary_key=True),
+    Column("next_nonce", BigInteger, nullable=False),
+)
+
+outgoing = Table(
+    "outgoing",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("sender", LargeBinary(10), primary_key=True),
+    Column("nonce", BigInteger, primary_key=True),
+    Column("purpose", String(20), nullable=False),
+    Column("subject_id", String(40), nullable=False, unique=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("cancel_hash", LargeBinary(32), nullable=False),
+    Column("cancel_raw", LargeBinary, nullable=False),
+    Column("tag", LargeBinary(16), nullable=False),
+    Column("fee_max_hug", Amount, nullable=False),
+    Column("value_hug", Amount, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("reason", String(40), nullable=False, default=""),
+    Column("message", Text, nullable=False, default=""),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("deadline_ms", BigInteger, nullable=False),
+    Column("last_sent_ms", BigInteger, nullable=False, default=0),
+    Column("block_number", BigInteger, nullable=True),
+    Column("final_ms", BigInteger, nullable=True),
+    UniqueConstraint("chain_id", "sender", "tag"),
+    Index("ix_outgoing_unfinished", "final", "sender", "nonce"),
+)
+
+#: One row: whether the dispatcher has read all of the chain since it started.
+dispatch_state = Table(
+    "dispatch_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("caught_up", Boolean, nullable=False),
+    Column("stopped_reason", Text, nullable=False),
+    Column("heartbeat_ms", BigInteger, nullable=False),
+)
+
+
+class NonceTaken(Exception):
+    """The lane moved on between reading its nonce and recording; read it again and sign again."""
+
+
+def open_lane(connection: Connection, chain_id: int, sender: bytes) -> None:
+    """Make an account's lane if it has none; its nonce follows the chain and our records."""
+    if not is_lane(connection, chain_id, sender):
+        nonce = _recomputed(connection, chain_id, sender)
+        insert_if_absent(connection, lanes, chain_id=chain_id, sender=sender, next_nonce=nonce)
+
+
+def next_nonce(
+    connection: Connection, chain_id: int, sender: bytes, *, lock: bool = False
+) -> int | None:
+    """The nonce the next transaction of this lane must use; None if there is no such lane.
+
+    With ``lock`` the lane is ours until the transaction ends.
+    """
+    query = select(lanes.c.next_nonce).where(lanes.c.chain_id == chain_id, lanes.c.sender == sender)
+    return connection.scalar(query.with_for_update() if lock else query)
+
+
+def record(connection: Connection, chain_id: int, entry: Outgoing) -> None:
+    """Take the lane's next nonce for ``entry``. Raises ``NonceTaken`` if it is not next."""
+    moved = connection.execute(
+        update(lanes)
+        .where(
+            lanes.c.chain_id == chain_id,
+            lanes.c.sender == entry.sender,
+            lanes.c.next_nonce == entry.nonce,
+        )
+        .values(next_nonce=entry.nonce + 1)
+    )
+    if moved.rowcount != 1:
+        raise NonceTaken
+    _insert(connection, chain_id, entry)
+
+
+def unfinished(
+    connection: Connection, chain_id: int, sender: bytes | None = None
+) -> list[Outgoing]:
+    """What is not final yet, of one lane or of all, in the order of lanes and nonces."""
+    query = select(outgoing).where(outgoing.c.chain_id == chain_id, outgoing.c.final.is_(False))
+    if sender is not None:
+        query = query.where(outgoing.c.sender == sender)
+    rows = connection.execute(query.order_by(outgoing.c.sender, outgoing.c.nonce))
+    return [_outgoing(row) for row in rows]
+
+
+def move(
+    connection: Connection,
+    chain_id: int,
+    changes: Iterable[tuple[Outgoing, State, str]],
+    now_ms: int,
+) -> None:
+    """Bring rows to new, non-final states, with the node's last word on each.
+
+    A row that a block ended in the meantime stays ended.
+    """
+    for entry, state, message in changes:
+        wanted = state if state == entry.state else advance(entry.state, state)
+        connection.execute(
+            update(outgoing)
+            .where(
+                outgoing.c.chain_id == chain_id,
+                outgoing.c.sender == entry.sender,
+                outgoing.c.nonce == entry.nonce,
+                outgoing.c.final.is_(False),
+            )
+            .values(state=wanted.value, message=message[:500], last_sent_ms=now_ms)
+        )
+
+
+def settle(
+    connection: Connection, chain_id: int, block: ChainBlock
+) -> tuple[list[Settled], list[ChainTransaction]]:
+    """End every outgoing transaction whose nonce this block used.
+
+    Returns what was ended, and the transactions of our lanes that we did not prepare.
+    """
+    senders = {one.sender for one in block.transactions}
+    if not senders:
+        return [], []
+    ours = _lock_lanes(connection, chain_id, senders)
+    waiting = {
+        (entry.sender, entry.nonce): entry
+        for entry in _unfinished_of(connection, chain_id, sorted(ours))
+    }
+    settled: list[Settled] = []
+    strangers: list[ChainTransaction] = []
+    nonces = dict(ours)
+    for mined in block.transactions:
+        if mined.sender not in ours:
+            continue
+        nonces[mined.sender] = max(nonces[mined.sender], mined.nonce + 1)
+        entry = waiting.get((mined.sender, mined.nonce))
+        if entry is not None:
+            state, reason = outcome(entry, mined.hash, mined.status, mined.err_code)
+            advance(entry.state, state)
+            settled.append(Settled(entry, state, reason, block.number, block.time_ms))
+        if entry is None or mined.hash not in (entry.hash, entry.cancel_hash):
+            strangers.append(mined)
+    _write_ends(connection, chain_id, settled)
+    _write_nonces(connection, chain_id, ours, nonces)
+    return settled, strangers
+
+
+def adopt(connection: Connection, chain_id: int, entry: Outgoing, block: ChainBlock) -> None:
+    """Remember a transaction of ours that a block has ended and that our records had lost."""
+    _insert(
+        connection, chain_id, entry, final=True, block_number=block.number, final_ms=block.time_ms
+    )
+
+
+def with_tag(connection: Connection, chain_id: int, sender: bytes, tag: bytes) -> str | None:
+    """The subject of the transaction of this lane that carries ``tag``, or None."""
+    return connection.scalar(
+        select(outgoing.c.subject_id).where(
+            outgoing.c.chain_id == chain_id, outgoing.c.sender == sender, outgoing.c.tag == tag
+        )
+    )
+
+
+def set_dispatch_state(
+    connection: Connection, *, caught_up: bool, now_ms: int, stopped_reason: str = ""
+) -> None:
+    """Say whether new payments may be accepted, and if not for ever, why."""
+    values = {"caught_up": caught_up, "stopped_reason": stopped_reason, "heartbeat_ms": now_ms}
+    insert_if_absent(connection, dispatch_state, id=1, **values)
+    connection.execute(update(dispatch_state).values(**values))
+
+
+def dispatch(connection: Connection) -> tuple[bool, str, int]:
+    """(caught up, why it stopped, its last sign of life in ms)."""
+    row = connection.execute(select(dispatch_state)).first()
+    return (row.caught_up, row.stopped_reason, row.heartbeat_ms) if row else (False, "", 0)
+
+
+def recompute(connection: Connection, chain_id: int) -> int:
+    """At start: set every lane's nonce from the chain and our records; how many had been wrong."""
+    wrong = 0
+    for sender, present in connection.execute(
+        select(lanes.c.sender, lanes.c.next_nonce).where(lanes.c.chain_id == chain_id)
+    ).all():
+        right = _recomputed(connection, chain_id, sender)
+        if right != present:
+            wrong += 1
+            _write_nonces(connection, chain_id, {sender: present}, {sender: right})
+    return wrong
+
+
+def is_lane(connection: Connection, chain_id: int, sender: bytes) -> bool:
+    """Whether this account is one of ours."""
+    return next_nonce(connection, chain_id, sender) is not None
+
+
+def _insert(connection: Connection, chain_id: int, entry: Outgoing, **end: Any) -> None:
+    fields = {name: getattr(entry, name) for name in Outgoing.__slots__}
+    fields |= {"state": entry.state.value, "final": False} | end
+    connection.execute(insert(outgoing).values(chain_id=chain_id, **fields))
+
+
+def _recomputed(connection: Connection, chain_id: int, sender: bytes) -> int:
+    last = connection.scalar(
+        select(func.max(outgoing.c.nonce)).where(
+            outgoing.c.chain_id == chain_id, outgoing.c.sender == sender
+        )
+    )
+    return max(index.account(connection, sender).nonce, 0 if last is None else last + 1)
+
+
+def _lock_lanes(connection: Connection, chain_id: int, senders: set[bytes]) -> Mapping[bytes, int]:
+    rows = connection.execute(
+        select(lanes.c.sender, lanes.c.next_nonce)
+        .where(lanes.c.chain_id == chain_id, lanes.c.sender.in_(sorted(senders)))
+        .order_by(lanes.c.sender)
+        .with_for_update()
+    )
+    return {row.sender: row.next_nonce for row in rows}
+
+
+def _unfinished_of(
+    connection: Connection, chain_id: int, senders: Sequence[bytes]
+) -> list[Outgoing]:
+    rows = connection.execute(
+        select(outgoing).where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.final.is_(False),
+            outgoing.c.sender.in_(senders),
+        )
+    )
+    return [_outgoing(row) for row in rows]
+
+
+def _write_ends(connection: Connection, chain_id: int, settled: Sequence[Settled]) -> None:
+    for one in settled:
+        connection.execute(
+            update(outgoing)
+            .where(
+                outgoing.c.chain_id == chain_id,
+                outgoing.c.sender == one.outgoing.sender,
+                outgoing.c.nonce == one.outgoing.nonce,
+            )
+            .values(
+                state=one.state.value,
+                final=one.state in FINAL,
+                reason=one.reason,
+                block_number=one.block_number,
+                final_ms=one.time_ms,
+            )
+        )
+
+
+def _write_nonces(
+    connection: Connection,
+    chain_id: int,
+    before: Mapping[bytes, int],
+    after: Mapping[bytes, int],
+) -> None:
+    for sender, nonce in after.items():
+        if nonce != before[sender]:
+            connection.execute(
+                update(lanes)
+                .where(lanes.c.chain_id == chain_id, lanes.c.sender == sender)
+                .values(next_nonce=nonce)
+            )
+
+
+def _outgoing(row: Any) -> Outgoing:
+    fields = {name: getattr(row, name) for name in Outgoing.__slots__}
+    return Outgoing(**fields | {"state": State(row.state)})

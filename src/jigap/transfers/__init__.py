@@ -1,0 +1,28 @@
+"""The payments: ``send`` accepts, the dispatcher carries, ``confirm`` ends."""
+
+from jigap.transfers import refills
+from jigap.transfers.confirm import adopt, note_external, settle
+from jigap.transfers.gas_refill import GasPurse, gas_units, refill_ahead_hug, refill_hug
+from jigap.transfers.records import external_movements, gas_budgets, gas_refills, transfers
+from jigap.transfers.send import Balance, Payments
+from jigap.transfers.transfer import PURPOSE, Order, Transfer
+
+__all__ = [
+    "PURPOSE",
+    "Balance",
+    "GasPurse",
+    "Order",
+    "Payments",
+    "Transfer",
+    "adopt",
+    "external_movements",
+    "gas_budgets",
+    "gas_refills",
+    "gas_units",
+    "note_external",
+    "refill_ahead_hug",
+    "refill_hug",
+    "refills",
+    "settle",
+    "transfers",
+]

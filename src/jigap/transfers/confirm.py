@@ -1,0 +1,186 @@
+"""What a block means for our payments and refills. Everything here runs in the block's transaction.
+
+``settle`` ends what the block ended; ``adopt`` takes back what our records had lost (after a
+restore from backup) and the tag on the chain proves to be ours; ``note_external`` writes down what
+members' tokens did without us, so that it is history and not a difference.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert
+
+from jigap import events, index, lanes, members, tokens
+from jigap.chain import sct20
+from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT
+from jigap.entropy import new_id
+from jigap.lanes import Settled, State, TagKeys
+from jigap.node.client import ChainBlock, ChainTransaction
+from jigap.settings import Settings
+from jigap.transfers import records, refills
+from jigap.transfers.gas_refill import refill_ahead_hug
+from jigap.transfers.transfer import PURPOSE
+
+_EVENTS = {
+    State.CONFIRMED: "transfer.confirmed",
+    State.REFUSED: "transfer.refused",
+    State.VOID: "transfer.void",
+}
+
+
+def settle(connection: Connection, settings: Settings, ended: Iterable[Settled]) -> None:
+    """End the payments and refills among ``ended``, and refill gas ahead of need."""
+    for one in ended:
+        if one.outgoing.purpose == PURPOSE:
+            _settle_transfer(connection, settings, one)
+        elif one.outgoing.purpose == refills.PURPOSE and one.state is not State.CONFIRMED:
+            refills.give_back(connection, one.outgoing.subject_id)
+
+
+def _settle_transfer(connection: Connection, settings: Settings, one: Settled) -> None:
+    row = records.by_id(connection, one.outgoing.subject_id)
+    if one.state is not State.CONFIRMED:
+        day = refills.day_of(row.created_ms)
+        records.add_spent(connection, row.member_id, row.token, day, -row.amount)
+    _tell_both(connection, row, one.state, one.reason, one.block_number, one.time_ms)
+    if one.state is State.CONFIRMED:
+        _refill_ahead(connection, settings, one, row.member_id)
+
+
+def _refill_ahead(connection: Connection, settings: Settings, one: Settled, member_id: str) -> None:
+    sender = one.outgoing.sender
+    purse = refills.purse(connection, settings.chain_id, sender)
+    missing_hug = refill_ahead_hug(purse, one.outgoing.fee_max_hug, settings.gas_refill_payments)
+    if missing_hug:
+        refills.wish(
+            connection,
+            settings,
+            symid=sender,
+            member_id=member_id,
+            amount_hug=missing_hug,
+            transfer_id=None,
+            now_ms=one.time_ms,
+        )
+
+
+def _tell_both(
+    connection: Connection, row: Row[Any], state: State, reason: str, block: int, time_ms: int
+) -> None:
+    told = dict.fromkeys((row.member_id, row.recipient))
+    for member_id in told:
+        if member_id and (state is State.CONFIRMED or member_id == row.member_id):
+            events.record(
+                connection,
+                _EVENTS[state],
+                subject=row.id,
+                member_id=member_id,
+                now_ms=time_ms,
+                reason=reason,
+                block_number=block,
+            )
+
+
+def adopt(
+    connection: Connection,
+    settings: Settings,
+    tags: TagKeys,
+    sponsor: bytes,
+    block: ChainBlock,
+    mined: ChainTransaction,
+) -> bool:
+    """Take back a payment or a refill that our records lost; False if it is not ours."""
+    if not tags.is_ours(mined.extra_data, mined.sender):
+        return False
+    if mined.type == TYPE_SCT and mined.sender != sponsor:
+        return _adopt_transfer(connection, settings, block, mined)
+    if mined.type == TYPE_REMIT and mined.sender == sponsor:
+        return _adopt_refill(connection, settings, block, mined)
+    return False
+
+
+def _adopt_transfer(
+    connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
+) -> bool:
+    payer = members.by_symid(connection, mined.sender)
+    token = tokens.by_contract(connection, mined.to)
+    call = sct20.decode(mined.input)
+    if payer is None or token is None or not isinstance(call, sct20.Transfer):
+        return False
+    recipient = members.by_symid(connection, call.to)
+    transfer_id = new_id("tr", block.time_ms)
+    records.add(
+        connection,
+        id=transfer_id,
+        member_id=payer.id,
+        idempotency_key=None,
+        recipient=recipient.id if recipient else "",
+        sender_symid=mined.sender,
+        recipient_symid=call.to,
+        token=token.symbol,
+        contract=mined.to,
+        amount=call.amount,
+        memo_sealed=b"",
+        created_ms=block.time_ms,
+    )
+    entry = lanes.adopted(mined, PURPOSE, transfer_id, block.time_ms)
+    lanes.adopt(connection, settings.chain_id, entry, block)
+    row = records.by_id(connection, transfer_id)
+    _tell_both(connection, row, entry.state, "found_on_chain", block.number, block.time_ms)
+    return True
+
+
+def _adopt_refill(
+    connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
+) -> bool:
+    member = members.by_symid(connection, mined.to)
+    if member is None:
+        return False
+    refill_id = new_id("rf", block.time_ms)
+    refills.adopt(connection, refill_id, mined.to, member.id, mined.value, block.time_ms)
+    entry = lanes.adopted(mined, refills.PURPOSE, refill_id, block.time_ms)
+    lanes.adopt(connection, settings.chain_id, entry, block)
+    return True
+
+
+def note_external(
+    connection: Connection,
+    block: ChainBlock,
+    movements: Sequence[index.Movement],
+    ours: set[bytes],
+) -> None:
+    """Write down what moved members' money in transactions that are not ours (``ours``: hashes)."""
+    foreign = [one for one in movements if one.transaction_hash not in ours and one.kind != "fee"]
+    if not foreign:
+        return
+    sides = {side for one in foreign for side in (one.source, one.target) if side is not None}
+    who = {side: members.by_symid(connection, side) for side in sides}
+    for one in foreign:
+        source = who.get(one.source) if one.source else None
+        target = who.get(one.target) if one.target else None
+        if source is None and target is None:
+            continue
+        connection.execute(
+            insert(records.external_movements).values(
+                transaction_hash=one.transaction_hash,
+                position=one.position,
+                block_number=block.number,
+                kind=one.kind,
+                contract=one.contract,
+                source=one.source,
+                target=one.target,
+                source_member=source.id if source else None,
+                target_member=target.id if target else None,
+                amount=one.amount,
+                time_ms=block.time_ms,
+            )
+        )
+        for member in {found.id: found for found in (source, target) if found}.values():
+            events.record(
+                connection,
+                "transfer.external",
+                subject="0x" + one.transaction_hash.hex(),
+                member_id=member.id,
+                now_ms=block.time_ms,
+                kind=one.kind,
+                amount=str(one.amount),
+            )

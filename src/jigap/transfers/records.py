@@ -1,0 +1,215 @@
+"""The tables of payments, and all SQL on them."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from jigap.database import Amount, insert_if_absent, metadata
+from jigap.lanes import State, outgoing
+from jigap.transfers.transfer import PURPOSE, Transfer
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("member_id", String(40), nullable=False),
+    Column("operation", String(20), nullable=False),
+    Column("idempotency_key", String(100), nullable=True),
+    Column("recipient", String(40), nullable=False),
+    Column("sender_symid", LargeBinary(10), nullable=False),
+    Column("recipient_symid", LargeBinary(10), nullable=False),
+    Column("token", String(10), nullable=False),
+    Column("contract", LargeBinary(10), nullable=False),
+    Column("amount", Amount, nullable=False),
+    Column("memo_sealed", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("member_id", "operation", "idempotency_key"),
+    Index("ix_transfers_member", "member_id", "id"),
+    Index("ix_transfers_recipient", "recipient", "id"),
+)
+
+gas_refills = Table(
+    "gas_refills",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("symid", LargeBinary(10), nullable=False),
+    Column("member_id", String(40), nullable=False),
+    Column("transfer_id", String(40), nullable=True, unique=True),
+    Column("amount_hug", Amount, nullable=False),
+    Column("gas_units", BigInteger, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("queued_reason", String(40), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("ix_gas_refills_symid", "symid"),
+)
+
+gas_budgets = Table(
+    "gas_budgets",
+    metadata,
+    Column("scope", String(80), primary_key=True),
+    Column("reserved_gas", BigInteger, nullable=False),
+)
+
+spending_days = Table(
+    "spending_days",
+    metadata,
+    Column("member_id", String(40), primary_key=True),
+    Column("token", String(10), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("amount", Amount, nullable=False),
+)
+
+external_movements = Table(
+    "external_movements",
+    metadata,
+    Column("transaction_hash", LargeBinary(32), primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("block_number", BigInteger, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("contract", LargeBinary(10), nullable=True),
+    Column("source", LargeBinary(10), nullable=True),
+    Column("target", LargeBinary(10), nullable=True),
+    Column("source_member", String(40), nullable=True),
+    Column("target_member", String(40), nullable=True),
+    Column("amount", Amount, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Index("ix_external_source", "source_member"),
+    Index("ix_external_target", "target_member"),
+)
+
+OPERATION = "transfer"
+
+
+def add(connection: Connection, **fields: Any) -> None:
+    """Record a payment. Breaking UNIQUE (member, operation, key) raises ``IntegrityError``."""
+    connection.execute(insert(transfers).values(operation=OPERATION, **fields))
+
+
+def by_key(connection: Connection, member_id: str, key: str) -> Any:
+    """The row bound to this key, or None."""
+    return connection.execute(
+        select(transfers).where(
+            transfers.c.member_id == member_id,
+            transfers.c.operation == OPERATION,
+            transfers.c.idempotency_key == key,
+        )
+    ).first()
+
+
+def on_hold(connection: Connection, sender: bytes, contract: bytes) -> tuple[int, int]:
+    """(sum held by unfinished payments of this token, how many unfinished payments in all)."""
+    rows = connection.execute(
+        select(transfers.c.contract, transfers.c.amount)
+        .join(outgoing, outgoing.c.subject_id == transfers.c.id)
+        .where(outgoing.c.sender == sender, outgoing.c.final.is_(False))
+    ).all()
+    return sum(row.amount for row in rows if row.contract == contract), len(rows)
+
+
+def by_id(connection: Connection, transfer_id: str) -> Any:
+    """The row of a payment known to exist."""
+    return connection.execute(select(transfers).where(transfers.c.id == transfer_id)).one()
+
+
+def find(connection: Connection, transfer_id: str, member_id: str) -> Any:
+    """One payment as its payer or its recipient may see it, or None."""
+    return connection.execute(
+        _with_fate().where(
+            transfers.c.id == transfer_id,
+            or_(transfers.c.member_id == member_id, transfers.c.recipient == member_id),
+        )
+    ).first()
+
+
+def page(connection: Connection, member_id: str, before: str | None, limit: int) -> list[Any]:
+    """Payments a member made or received, newest first, older than the id ``before``."""
+    query = _with_fate().where(
+        or_(transfers.c.member_id == member_id, transfers.c.recipient == member_id)
+    )
+    if before is not None:
+        query = query.where(transfers.c.id < before)
+    return list(connection.execute(query.order_by(transfers.c.id.desc()).limit(limit)))
+
+
+def spent(connection: Connection, member_id: str, token: str, day: str) -> int:
+    """What this member has ordered today, in base units, less what came back."""
+    return connection.scalar(_day(member_id, token, day)) or 0
+
+
+def add_spent(connection: Connection, member_id: str, token: str, day: str, amount: int) -> None:
+    """Count a payment against the day (negative: give it back). The caller holds the lane."""
+    insert_if_absent(connection, spending_days, member_id=member_id, token=token, day=day, amount=0)
+    present = spent(connection, member_id, token, day)
+    connection.execute(
+        update(spending_days)
+        .where(
+            spending_days.c.member_id == member_id,
+            spending_days.c.token == token,
+            spending_days.c.day == day,
+        )
+        .values(amount=max(present + amount, 0))
+    )
+
+
+def transfer_of(row: Any, memo: str) -> Transfer:
+    """The payment a joined row describes."""
+    return Transfer(
+        id=row.id,
+        member_id=row.member_id,
+        recipient=row.recipient,
+        sender_symid=row.sender_symid,
+        recipient_symid=row.recipient_symid,
+        token=row.token,
+        amount=row.amount,
+        memo=memo,
+        state=State(row.state),
+        reason=row.reason,
+        transaction_hash=row.hash,
+        nonce=row.nonce,
+        block_number=row.block_number,
+        gas_refill_hug=row.amount_hug or 0,
+        queued_reason=row.queued_reason or "",
+        created_ms=row.created_ms,
+        final_ms=row.final_ms,
+    )
+
+
+def _day(member_id: str, token: str, day: str) -> Any:
+    return select(spending_days.c.amount).where(
+        spending_days.c.member_id == member_id,
+        spending_days.c.token == token,
+        spending_days.c.day == day,
+    )
+
+
+def _with_fate() -> Any:
+    return select(
+        transfers,
+        outgoing.c.state,
+        outgoing.c.reason,
+        outgoing.c.hash,
+        outgoing.c.nonce,
+        outgoing.c.block_number,
+        outgoing.c.final_ms,
+        gas_refills.c.amount_hug,
+        gas_refills.c.queued_reason,
+    ).select_from(
+        transfers.join(
+            outgoing,
+            and_(outgoing.c.subject_id == transfers.c.id, outgoing.c.purpose == PURPOSE),
+        ).outerjoin(gas_refills, gas_refills.c.transfer_id == transfers.c.id)
+    )

@@ -1,0 +1,125 @@
+"""A payment: what was ordered, what may refuse it, and what it looks like from outside. Pure.
+
+A payment has no state column of its own: where it stands is where its transaction stands (see
+``jigap.lanes.states``), so the two can never disagree.
+"""
+
+from dataclasses import dataclass
+
+from jigap.lanes import State
+from jigap.money import format_amount
+from jigap.tokens import KeyReused
+from jigap.transfers import refusals
+
+MEMO_MAX_CHARS = 200
+UNFINISHED_MAX = 64
+PURPOSE = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a member asks for. ``amount`` is a decimal string in whole tokens."""
+
+    recipient_id: str
+    token: str
+    amount: str
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order after its words have been looked up: the fields an Idempotency-Key is bound to."""
+
+    recipient: str
+    token: str
+    amount: int
+    memo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one snapshot says about the payer and the token; amounts in base units."""
+
+    holding: int
+    on_hold: int
+    spent_today: int
+    payment_limit: int
+    daily_limit: int
+    unfinished: int
+    decimals: int
+
+    @property
+    def available(self) -> int:
+        """Free to spend: the balance at the indexed height less the holds not final at it."""
+        return max(self.holding - self.on_hold, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A recorded payment and where it stands.
+
+    ``gas_refill_hug`` is the SYM the platform added for it. ``memo`` is empty for the other side of
+    a payment found again on the chain, where no memo is.
+    """
+
+    id: str
+    member_id: str
+    recipient: str
+    sender_symid: bytes
+    recipient_symid: bytes
+    token: str
+    amount: int
+    memo: str
+    state: State
+    reason: str
+    transaction_hash: bytes
+    nonce: int
+    block_number: int | None
+    gas_refill_hug: int
+    queued_reason: str
+    created_ms: int
+    final_ms: int | None
+
+
+def same_request(bound: Intent, asked: Intent) -> None:
+    """Raise ``KeyReused`` naming the first field in which two requests under one key differ."""
+    for name in Intent.__slots__:
+        if getattr(bound, name) != getattr(asked, name):
+            raise KeyReused(f"This key was used with another {name}.", field=name)
+
+
+def check_words(intent: Intent) -> None:
+    """Refuse what is wrong whoever asks for it."""
+    if intent.amount == 0:
+        raise refusals.AmountZero("The amount is zero.")
+    if len(intent.memo) > MEMO_MAX_CHARS:
+        raise refusals.MemoTooLong("The memo is too long.", length=len(intent.memo))
+
+
+def check_spending(amount: int, spending: Spending) -> None:
+    """Refuse what the limits or the balance do not allow."""
+
+    def words(units: int) -> str:
+        return format_amount(units, spending.decimals)
+
+    if amount > spending.payment_limit:
+        raise refusals.PaymentLimit(
+            "This is more than one payment may move.",
+            amount=words(amount),
+            limit=words(spending.payment_limit),
+        )
+    if spending.spent_today + amount > spending.daily_limit:
+        raise refusals.DailyLimit(
+            "This is more than may be sent in a day.",
+            amount=words(amount),
+            spent=words(spending.spent_today),
+            limit=words(spending.daily_limit),
+        )
+    if spending.unfinished >= UNFINISHED_MAX:
+        raise refusals.LaneFull("Too many payments are under way.", unfinished=spending.unfinished)
+    if amount > spending.available:
+        raise refusals.BalanceInsufficient(
+            "The balance does not cover this amount.",
+            amount=words(amount),
+            available=words(spending.available),
+        )
