@@ -32,14 +32,6 @@ class AmountZero(Refusal):
     hint = "Enter an amount above zero."
 
 
-class MemberFrozen(Refusal):
-    """The payer is frozen."""
-
-    code = "member_frozen"
-    kind = Kind.FORBIDDEN
-    hint = "This account is frozen; ask the operator."
-
-
 class WalletNotReady(Refusal):
     """The payer has no active wallet."""
 

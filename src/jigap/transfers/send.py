@@ -22,7 +22,7 @@ from jigap.chain import sct20
 from jigap.chain.transaction import TYPE_SCT
 from jigap.clock import Clock
 from jigap.database import Database
-from jigap.entropy import new_id
+from jigap.entropy import new_id, random_bytes
 from jigap.events import Bell
 from jigap.keys import KeyRing, Vault
 from jigap.lanes import NonceTaken, Outgoing, TagKeys
@@ -255,8 +255,8 @@ class Payments:
         if not caught_up:
             raise refusals.CatchingUp(stopped or "The platform is not ready for payments yet.")
         payer = members.get(connection, member_id)
-        if payer is None or payer.frozen:
-            raise refusals.MemberFrozen("This member cannot pay.")
+        assert payer is not None, "only a member who is signed in pays"
+        members.may_act(payer)
         if payer.wallet is None or payer.wallet.symid is None:
             raise refusals.WalletNotReady("There is no active wallet to pay from.")
         now_ms = None if lock else self._clock.now_ms()
@@ -377,7 +377,7 @@ class Payments:
     def _seal_memo(self, memo: str, transfer_id: str) -> bytes:
         if not memo:
             return b""
-        return self._ring.seal(memo.encode(), transfer_id.encode())
+        return self._ring.seal(memo.encode(), transfer_id.encode(), nonce=random_bytes(12))
 
     def _open_memo(self, sealed: bytes, transfer_id: str) -> str:
         return self._ring.open(sealed, transfer_id.encode()).decode() if sealed else ""
