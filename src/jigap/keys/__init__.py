@@ -1,0 +1,71 @@
+"""Keys that the server holds: how they are encrypted, kept twice, opened and repaired.
+
+``Vault`` opens wallet keys with their owners' passphrases, ``ServiceKeys`` the platform's own with
+the key ring. ``keystore`` is the file format, ``envelope`` what is around it at rest.
+"""
+
+from jigap.keys.attempts import PassphraseBusy, PassphraseWait
+from jigap.keys.copies import (
+    KeystoreChanged,
+    KeystoreMissing,
+    NewKey,
+    StoredKey,
+    insert_copy,
+    keystores,
+)
+from jigap.keys.envelope import EnvelopeDamaged, RecoveryKeyInvalid
+from jigap.keys.files import KeyFiles, write_synced
+from jigap.keys.kdf import KdfBusy, KdfPool
+from jigap.keys.keystore import (
+    KeystoreKeyInvalid,
+    KeystoreKeyMismatch,
+    KeystoreMalformed,
+    KeystoreUnsupported,
+    PassphraseWrong,
+)
+from jigap.keys.passphrase import PassphraseWeak
+from jigap.keys.ring import (
+    KeyRing,
+    MasterKeyExists,
+    MasterKeyExposed,
+    MasterKeyMalformed,
+    MasterKeyMissing,
+    SealBroken,
+)
+from jigap.keys.service import ROLES, ServiceKeyExists, ServiceKeyMissing, ServiceKeys
+from jigap.keys.vault import Unlocked, Vault
+
+__all__ = [
+    "ROLES",
+    "EnvelopeDamaged",
+    "KdfBusy",
+    "KdfPool",
+    "KeyFiles",
+    "KeyRing",
+    "KeystoreChanged",
+    "KeystoreKeyInvalid",
+    "KeystoreKeyMismatch",
+    "KeystoreMalformed",
+    "KeystoreMissing",
+    "KeystoreUnsupported",
+    "MasterKeyExists",
+    "MasterKeyExposed",
+    "MasterKeyMalformed",
+    "MasterKeyMissing",
+    "NewKey",
+    "PassphraseBusy",
+    "PassphraseWait",
+    "PassphraseWeak",
+    "PassphraseWrong",
+    "RecoveryKeyInvalid",
+    "SealBroken",
+    "ServiceKeyExists",
+    "ServiceKeyMissing",
+    "ServiceKeys",
+    "StoredKey",
+    "Unlocked",
+    "Vault",
+    "insert_copy",
+    "keystores",
+    "write_synced",
+]

@@ -1,0 +1,161 @@
+"""The second copy of every wallet key: a row that also names the version that counts.
+
+A key's first copy is a synced file, made before the row (``files``). A change of passphrase writes
+the next version's file, then the row, then takes the older file away; whatever instant the power
+fails at, the row names a version that has its file. Without a row the highest version wins.
+"""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
+
+from jigap.database import metadata
+from jigap.refusal import Kind, Refusal
+
+keystores = Table(
+    "keystores",
+    metadata,
+    Column("wallet_id", String(40), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("public_key_hash", LargeBinary(20), nullable=False, unique=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("retry_at_ms", BigInteger, nullable=False, default=0),
+    Column("busy_until_ms", BigInteger, nullable=False, default=0),
+    Column("busy_token", LargeBinary(16), nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+)
+
+
+class KeystoreMissing(Refusal):
+    """There is no stored key for this wallet."""
+
+    code = "keystore_missing"
+    kind = Kind.MISSING
+
+
+class KeystoreChanged(Refusal):
+    """The stored key was put away anew by somebody else in the meantime."""
+
+    code = "keystore_changed"
+    kind = Kind.CONFLICT
+    retryable = True
+    hint = "Somebody changed the passphrase at the same moment. Try again with the one that counts."
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key whose first copy is durable; ``insert_copy`` makes the second."""
+
+    wallet_id: str
+    public_key_hash: bytes
+    version: int
+    envelope: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """The row of one wallet's key, without its counters."""
+
+    wallet_id: str
+    version: int
+    public_key_hash: bytes
+    envelope: bytes = field(repr=False)
+
+
+def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
+    """Make the second copy of a key, in the transaction that makes its wallet."""
+    connection.execute(
+        insert(keystores).values(
+            wallet_id=key.wallet_id,
+            version=key.version,
+            public_key_hash=key.public_key_hash,
+            envelope=key.envelope,
+            attempts=0,
+            retry_at_ms=0,
+            busy_until_ms=0,
+            busy_token=None,
+            created_ms=now_ms,
+            changed_ms=now_ms,
+        )
+    )
+
+
+def stored(connection: Connection, wallet_id: str) -> StoredKey:
+    """The row of one wallet's key. Raises ``KeystoreMissing``."""
+    row = connection.execute(_rows().where(keystores.c.wallet_id == wallet_id)).one_or_none()
+    if row is None:
+        raise KeystoreMissing("There is no stored key for this wallet.", wallet_id=wallet_id)
+    return _stored(row)
+
+
+def stored_after(connection: Connection, wallet_id: str, limit: int) -> list[StoredKey]:
+    """The next rows by wallet id; begin with ``""``."""
+    page = _rows().where(keystores.c.wallet_id > wallet_id)
+    rows = connection.execute(page.order_by(keystores.c.wallet_id).limit(limit))
+    return [_stored(row) for row in rows]
+
+
+def next_version(
+    connection: Connection, wallet_id: str, *, version: int, envelope: bytes, now_ms: int
+) -> None:
+    """Name ``version`` as the one that counts, if the one before it still does.
+
+    All attempts are given back and the lease ends: whoever may do this knows the passphrase. Raises
+    ``KeystoreChanged``.
+    """
+    changed = connection.execute(
+        update(keystores)
+        .where(keystores.c.wallet_id == wallet_id, keystores.c.version == version - 1)
+        .values(
+            version=version,
+            envelope=envelope,
+            attempts=0,
+            retry_at_ms=0,
+            busy_until_ms=0,
+            busy_token=None,
+            changed_ms=now_ms,
+        )
+    )
+    if changed.rowcount != 1:
+        raise KeystoreChanged("The stored key has changed meanwhile.", wallet_id=wallet_id)
+
+
+def replace_envelope(
+    connection: Connection, key: StoredKey, envelope: bytes, *, version: int | None = None
+) -> bool:
+    """Put another envelope in a row that still is as ``key`` says; whether it was."""
+    same = (
+        keystores.c.wallet_id == key.wallet_id,
+        keystores.c.version == key.version,
+        keystores.c.envelope == key.envelope,
+    )
+    values = {"envelope": envelope, "version": version or key.version}
+    return connection.execute(update(keystores).where(*same).values(**values)).rowcount == 1
+
+
+def _rows() -> Select[tuple[str, int, bytes, bytes]]:
+    return select(
+        keystores.c.wallet_id,
+        keystores.c.version,
+        keystores.c.public_key_hash,
+        keystores.c.envelope,
+    )
+
+
+def _stored(row: Row[tuple[str, int, bytes, bytes]]) -> StoredKey:
+    return StoredKey(row.wallet_id, row.version, bytes(row.public_key_hash), bytes(row.envelope))
