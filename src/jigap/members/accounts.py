@@ -1,0 +1,401 @@
+"""Joining, signing in, and what an operator decides about a member.
+
+A session is a random token that only its owner has; here there is only its hash. A sign-in is
+counted as failed before the password is looked at and given back afterwards, under a keyed hash of
+the login that was typed, so that guessing is as slow for a login nobody has as for one that exists.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from jigap import audit, entropy, events
+from jigap.clock import Clock
+from jigap.database import Database
+from jigap.keys import KeyRing
+from jigap.members import personal, records
+from jigap.members.member import (
+    LEVEL_UNVERIFIED,
+    LEVEL_VERIFIED,
+    Member,
+    Role,
+    login_of,
+    password_of,
+)
+from jigap.members.passwords import Passwords
+from jigap.refusal import Kind, Refusal
+
+FROZEN_REASON_MAX_CHARS = 200
+
+
+class LoginTaken(Refusal):
+    """Somebody has this member id."""
+
+    code = "member_id_taken"
+    hint = "Choose another member id."
+
+
+class SignInFailed(Refusal):
+    """The member id or the password is wrong; nobody is told which."""
+
+    code = "sign_in_failed"
+    kind = Kind.UNAUTHENTICATED
+    hint = "Check the member id and the password."
+
+
+class SignInWait(Refusal):
+    """Too many sign-ins under this member id have failed."""
+
+    code = "sign_in_wait"
+    kind = Kind.TOO_MANY
+    retryable = True
+    hint = "Wait as long as Retry-After says, then try again."
+
+
+class SessionMissing(Refusal):
+    """The token is missing, unknown, expired or signed out."""
+
+    code = "session_missing"
+    kind = Kind.UNAUTHENTICATED
+    hint = "Sign in with POST /api/v1/session and send Authorization: Bearer <token>."
+
+
+class MemberUnknown(Refusal):
+    """There is no such member."""
+
+    code = "member_unknown"
+    kind = Kind.MISSING
+    hint = "Use a member id or an id that GET /api/v1/operator/members lists."
+
+
+class DetailsMissing(Refusal):
+    """There is nothing to verify."""
+
+    code = "member_details_missing"
+    hint = "A member is verified by name and phone number; give those that are missing."
+
+
+class PhoneTaken(Refusal):
+    """One phone number belongs to one verified member."""
+
+    code = "phone_taken"
+    hint = "Another verified member has this phone number."
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A new session. ``token`` is shown to its owner once."""
+
+    token: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A member with their masked name and phone; None where none was given."""
+
+    member: Member
+    masked_name: str | None
+    masked_phone: str | None
+    created_ms: int
+    verified_ms: int | None
+
+
+class Members:
+    """Members as they join, sign in and are looked after."""
+
+    def __init__(
+        self,
+        database: Database,
+        ring: KeyRing,
+        clock: Clock,
+        passwords: Passwords,
+        session_ttl_s: int,
+    ) -> None:
+        self._database = database
+        self._ring = ring
+        self._clock = clock
+        self._passwords = passwords
+        self._session_ttl_ms = session_ttl_s * 1000
+        self._indexes = personal.Indexes(ring)
+
+    async def sign_up(
+        self, login: str, password: str, name: str | None = None, phone: str | None = None
+    ) -> Profile:
+        """Make an unverified member. Raises ``LoginTaken`` and the refusals of each field."""
+        login, password = login_of(login), password_of(password)
+        name = None if name is None else personal.name_of(name)
+        phone = None if phone is None else personal.phone_of(phone)
+        if await self._database.read(records.by_login, login) is not None:
+            raise LoginTaken("This member id is taken.", member_id=login)
+        password_hash = await self._passwords.hash(password)
+        member_id = await self._database.write(
+            create_member,
+            ring=self._ring,
+            login=login,
+            password_hash=password_hash,
+            roles=frozenset({Role.PAYER}),
+            name=name,
+            phone=phone,
+            now_ms=self._clock.now_ms(),
+        )
+        return await self.profile(member_id)
+
+    async def sign_in(self, login: str, password: str) -> Session:
+        """Open a session. Raises ``SignInFailed``, ``SignInWait`` or ``PasswordsBusy``."""
+        login = login.strip().lower()
+        login_index = self._indexes.login(login)
+        wait_s = await self._database.write(records.take_attempt, login_index, self._clock.now_ms())
+        if wait_s:
+            raise SignInWait("Too many sign-ins have failed.", retry_after_s=wait_s)
+        found = await self._database.read(records.credentials, login)
+        hash_ = None if found is None else found.password_hash
+        if not await self._passwords.matches(_normal(password), hash_) or found is None:
+            raise SignInFailed("The member id or the password is wrong.")
+        fresh_hash = None
+        if self._passwords.is_outdated(found.password_hash):
+            fresh_hash = await self._passwords.hash(_normal(password))
+        token = entropy.new_token()
+        now_ms = self._clock.now_ms()
+        expires_ms = now_ms + self._session_ttl_ms
+        await self._database.write(
+            _open_session, login_index, token_hash(token), found, fresh_hash, now_ms, expires_ms
+        )
+        return Session(token, expires_ms)
+
+    async def sign_out(self, token: str) -> None:
+        """End the session of this token."""
+        await self._database.write(records.revoke_session, token_hash(token), self._clock.now_ms())
+
+    async def authenticate(self, token: str) -> Member:
+        """Whose session it is. Raises ``SessionMissing``."""
+        member = await self._database.read(
+            records.by_session, token_hash(token), self._clock.now_ms()
+        )
+        if member is None:
+            raise SessionMissing("This session is unknown or has ended.")
+        return member
+
+    async def profile(self, member_id: str) -> Profile:
+        """One member with masked details. Raises ``MemberUnknown``."""
+        return await self._database.read(self._profile, member_id)
+
+    async def page(self, before: int | None, limit: int) -> list[Profile]:
+        """Members for the operator, newest first, numbered below ``before``."""
+        return await self._database.read(self._page, before, limit)
+
+    async def verify(
+        self, operator_id: str, name_or_id: str, name: str | None = None, phone: str | None = None
+    ) -> Profile:
+        """Mark name and phone as checked; what is given replaces what the member wrote.
+
+        Raises ``MemberUnknown``, ``DetailsMissing`` or ``PhoneTaken``.
+        """
+        name = None if name is None else personal.name_of(name)
+        phone = None if phone is None else personal.phone_of(phone)
+        member_id = await self._database.write(
+            self._verify, operator_id, name_or_id, name, phone, self._clock.now_ms()
+        )
+        return await self.profile(member_id)
+
+    async def freeze(self, operator_id: str, name_or_id: str, reason: str) -> Profile:
+        """Stop everything of a member that is not yet broadcast. Freezing twice changes nothing."""
+        now_ms = self._clock.now_ms()
+        member_id = await self._database.write(_freeze, operator_id, name_or_id, reason, now_ms)
+        return await self.profile(member_id)
+
+    async def unfreeze(self, operator_id: str, name_or_id: str) -> Profile:
+        """Let a frozen member act again."""
+        now_ms = self._clock.now_ms()
+        member_id = await self._database.write(_unfreeze, operator_id, name_or_id, now_ms)
+        return await self.profile(member_id)
+
+    def _profile(self, connection: Connection, member_id: str) -> Profile:
+        member = records.get(connection, member_id)
+        row = records.row_of(connection, member_id)
+        if member is None or row is None:
+            raise MemberUnknown("There is no such member.")
+        return self._masked(member, row)
+
+    def _page(self, connection: Connection, before: int | None, limit: int) -> list[Profile]:
+        rows = records.page(connection, before, limit)
+        return [self._masked(records.member_of(row), row) for row in rows]
+
+    def _masked(self, member: Member, row: records.AnyRow) -> Profile:
+        name, phone = personal.open_details(self._ring, row)
+        return Profile(
+            member,
+            None if name is None else personal.masked_name(name),
+            None if phone is None else personal.masked_phone(phone),
+            row.created_ms,
+            row.verified_ms,
+        )
+
+    def _verify(
+        self,
+        connection: Connection,
+        operator_id: str,
+        name_or_id: str,
+        name: str | None,
+        phone: str | None,
+        now_ms: int,
+    ) -> str:
+        row = _locked(connection, name_or_id)
+        known_name, known_phone = personal.open_details(self._ring, row)
+        name, phone = name or known_name, phone or known_phone
+        if name is None or phone is None:
+            raise DetailsMissing("Name or phone number is missing.")
+        phone_index = self._indexes.phone(phone)
+        others = records.with_index(connection, "phone_index", phone_index, 2)
+        if any(other.id != row.id for other in others):
+            raise PhoneTaken("Another verified member has this phone number.")
+        records.change(
+            connection,
+            row.id,
+            level=LEVEL_VERIFIED,
+            verified_ms=row.verified_ms or now_ms,
+            name_sealed=personal.seal(self._ring, row.id, row.data_key_sealed, "name", name),
+            phone_sealed=personal.seal(self._ring, row.id, row.data_key_sealed, "phone", phone),
+            phone_index=phone_index,
+            name_last4_index=self._indexes.name_last4(name, phone[-4:]),
+        )
+        _tell(connection, "member.verified", operator_id, row.id, now_ms)
+        return str(row.id)
+
+
+def create_member(
+    connection: Connection,
+    *,
+    ring: KeyRing,
+    login: str,
+    password_hash: str,
+    roles: frozenset[str],
+    name: str | None,
+    phone: str | None,
+    now_ms: int,
+) -> str:
+    """Insert a member and return the id. Raises ``LoginTaken``."""
+    member_id = entropy.new_id("mb", now_ms)
+    data_key_sealed = personal.new_data_key(ring, member_id)
+
+    def sealed(field: str, text: str | None) -> bytes | None:
+        if text is None:
+            return None
+        return personal.seal(ring, member_id, data_key_sealed, field, text)
+
+    added = records.add(
+        connection,
+        id=member_id,
+        login=login,
+        password_hash=password_hash,
+        roles=",".join(sorted(roles)),
+        level=LEVEL_UNVERIFIED,
+        frozen_reason="",
+        data_key_sealed=data_key_sealed,
+        name_sealed=sealed("name", name),
+        phone_sealed=sealed("phone", phone),
+        created_ms=now_ms,
+    )
+    if not added:
+        raise LoginTaken("This member id is taken.", member_id=login)
+    return member_id
+
+
+def create_operator(
+    connection: Connection, *, ring: KeyRing, login: str, password_hash: str, now_ms: int
+) -> str:
+    """Make an operator, as only the command line can, and return the id. Raises ``LoginTaken``."""
+    member_id = create_member(
+        connection,
+        ring=ring,
+        login=login_of(login, reserved_allowed=True),
+        password_hash=password_hash,
+        roles=frozenset({Role.OPERATOR}),
+        name=None,
+        phone=None,
+        now_ms=now_ms,
+    )
+    audit.append(
+        connection, now_ms=now_ms, actor="console", action="operator:create", object_=member_id
+    )
+    return member_id
+
+
+def rewrap_data_keys(connection: Connection, ring: KeyRing, limit: int = 500) -> int:
+    """Seal data keys again that an older master key sealed; how many were. Again until 0."""
+    rewrapped = 0
+    for row in records.sealed_data_keys(connection):
+        if rewrapped < limit and ring.sealed_with(row.data_key_sealed) != ring.current:
+            fresh = personal.rewrapped(ring, row.id, row.data_key_sealed)
+            records.change(connection, row.id, data_key_sealed=fresh)
+            rewrapped += 1
+    return rewrapped
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a session token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _normal(password: str) -> str:
+    """The password as it was hashed; one that nobody could have chosen stays what it is."""
+    try:
+        return password_of(password)
+    except Refusal:
+        return ""
+
+
+def _open_session(
+    connection: Connection,
+    login_index: bytes,
+    hash_: bytes,
+    found: records.Credentials,
+    fresh_password_hash: str | None,
+    now_ms: int,
+    expires_ms: int,
+) -> None:
+    records.forget_attempts(connection, login_index, now_ms)
+    records.add_session(connection, hash_, found.member_id, now_ms, expires_ms)
+    if fresh_password_hash is not None:
+        records.change(connection, found.member_id, password_hash=fresh_password_hash)
+
+
+def _locked(connection: Connection, name_or_id: str) -> records.AnyRow:
+    """The row of a member named by member id or id, locked. Raises ``MemberUnknown``."""
+    member = records.by_login(connection, name_or_id) or records.get(connection, name_or_id)
+    row = None if member is None else records.row_of(connection, member.id, lock=True)
+    if row is None:
+        raise MemberUnknown("There is no such member.")
+    return row
+
+
+def _freeze(
+    connection: Connection, operator_id: str, name_or_id: str, reason: str, now_ms: int
+) -> str:
+    row = _locked(connection, name_or_id)
+    if row.frozen_ms is None:
+        words = reason[:FROZEN_REASON_MAX_CHARS]
+        records.change(connection, row.id, frozen_ms=now_ms, frozen_reason=words)
+        _tell(connection, "member.frozen", operator_id, row.id, now_ms)
+    return str(row.id)
+
+
+def _unfreeze(connection: Connection, operator_id: str, name_or_id: str, now_ms: int) -> str:
+    row = _locked(connection, name_or_id)
+    if row.frozen_ms is not None:
+        records.change(connection, row.id, frozen_ms=None, frozen_reason="")
+        _tell(connection, "member.unfrozen", operator_id, row.id, now_ms)
+    return str(row.id)
+
+
+def _tell(connection: Connection, kind: str, operator_id: str, member_id: str, now_ms: int) -> None:
+    events.record(connection, kind, subject=member_id, member_id=member_id, now_ms=now_ms)
+    action = {"member.verified": "verify", "member.frozen": "freeze"}.get(kind, "unfreeze")
+    audit.append(
+        connection,
+        now_ms=now_ms,
+        actor=operator_id,
+        action=f"member:{action}",
+        object_=member_id,
+    )

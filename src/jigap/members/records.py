@@ -1,0 +1,231 @@
+"""All SQL on members, sessions and their looked-up days; wallets have their own module."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from jigap.database import insert_if_absent
+from jigap.members.member import Member, Wallet, WalletState
+from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
+
+AnyRow = Row[*tuple[Any, ...]]
+
+#: Failed sign-ins that cost nothing; after them the wait doubles from one second up to the most.
+FREE_FAILURES = 10
+WAIT_MAX_S = 900
+FORGET_FAILURES_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a sign-in is checked against."""
+
+    member_id: str
+    password_hash: str
+
+
+def get(connection: Connection, member_id: str) -> Member | None:
+    """The member of an id, or None."""
+    return _one(connection, members.c.id == member_id)
+
+
+def by_login(connection: Connection, login: str) -> Member | None:
+    """The member with this member id (as people type it, any case), or None."""
+    return _one(connection, members.c.login == login.strip().lower())
+
+
+def by_symid(connection: Connection, symid: bytes) -> Member | None:
+    """The member whose wallet has this SymID, or None."""
+    return _one(connection, wallets.c.symid == symid)
+
+
+def many(connection: Connection, member_ids: Sequence[str]) -> dict[str, Member]:
+    """Members by id, those that exist."""
+    rows = connection.execute(_members().where(members.c.id.in_(member_ids)))
+    return {row.id: member_of(row) for row in rows}
+
+
+def by_session(connection: Connection, token_hash: bytes, now_ms: int) -> Member | None:
+    """The member whose unexpired, unrevoked session this is, or None."""
+    query = (
+        _members()
+        .join(sessions, sessions.c.member_id == members.c.id)
+        .where(
+            sessions.c.token_hash == token_hash,
+            sessions.c.expires_ms > now_ms,
+            sessions.c.revoked_ms.is_(None),
+        )
+    )
+    row = connection.execute(query).first()
+    return None if row is None else member_of(row)
+
+
+def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]:
+    """Rows of members, newest first, numbered below ``before``."""
+    query = _members(members.c.name_sealed, members.c.phone_sealed, members.c.data_key_sealed)
+    query = query.add_columns(members.c.created_ms, members.c.verified_ms)
+    if before is not None:
+        query = query.where(members.c.number < before)
+    return list(connection.execute(query.order_by(members.c.number.desc()).limit(limit)))
+
+
+def row_of(connection: Connection, member_id: str, *, lock: bool = False) -> AnyRow | None:
+    """The whole row of a member, or None; with ``lock`` it is ours until the transaction ends."""
+    query = select(members).where(members.c.id == member_id)
+    return connection.execute(query.with_for_update() if lock else query).first()
+
+
+def credentials(connection: Connection, login: str) -> Credentials | None:
+    """What a sign-in under this login is checked against, or None."""
+    row = connection.execute(
+        select(members.c.id, members.c.password_hash).where(members.c.login == login)
+    ).first()
+    return None if row is None else Credentials(row.id, row.password_hash)
+
+
+def sealed_data_keys(connection: Connection) -> list[AnyRow]:
+    """Id and sealed data key of every member."""
+    return list(connection.execute(select(members.c.id, members.c.data_key_sealed)))
+
+
+def add(connection: Connection, **values: Any) -> bool:
+    """Insert a member; False if the login is taken."""
+    return insert_if_absent(connection, members, **values)
+
+
+def change(connection: Connection, member_id: str, **values: Any) -> None:
+    """Set columns of one member."""
+    connection.execute(update(members).where(members.c.id == member_id).values(**values))
+
+
+def with_index(connection: Connection, column: str, value: bytes, limit: int) -> list[AnyRow]:
+    """Verified members whose blind index ``column`` has this value."""
+    query = select(members).where(members.c[column] == value, members.c.level > 0)
+    return list(connection.execute(query.order_by(members.c.number).limit(limit)))
+
+
+def with_login(connection: Connection, login: str) -> list[AnyRow]:
+    """The verified member of a login, as a list of one or none."""
+    query = select(members).where(members.c.login == login, members.c.level > 0)
+    return list(connection.execute(query))
+
+
+def wait_s(failures: int) -> int:
+    """How long the next sign-in must wait after this many failures. Pure."""
+    if failures <= FREE_FAILURES:
+        return 0
+    return int(min(2 ** (failures - FREE_FAILURES - 1), WAIT_MAX_S))
+
+
+def take_attempt(connection: Connection, login_index: bytes, now_ms: int) -> int:
+    """Count a sign-in as failed before it is tried; the seconds to wait instead, or 0.
+
+    Counted first, so that a hundred guesses at once are a hundred failures.
+    """
+    insert_if_absent(
+        connection,
+        sign_in_attempts,
+        login_index=login_index,
+        failures=0,
+        retry_at_ms=0,
+        last_ms=now_ms,
+    )
+    mine = sign_in_attempts.c.login_index == login_index
+    row = connection.execute(select(sign_in_attempts).where(mine).with_for_update()).one()
+    if row.retry_at_ms > now_ms:
+        return int(-(-(row.retry_at_ms - now_ms) // 1000))
+    forgotten = now_ms - row.last_ms > FORGET_FAILURES_MS
+    failures = 1 if forgotten else row.failures + 1
+    connection.execute(
+        update(sign_in_attempts)
+        .where(mine)
+        .values(failures=failures, retry_at_ms=now_ms + wait_s(failures) * 1000, last_ms=now_ms)
+    )
+    return 0
+
+
+def forget_attempts(connection: Connection, login_index: bytes, now_ms: int) -> None:
+    """A sign-in succeeded: its failures are forgotten, and so are everybody's old ones."""
+    connection.execute(
+        delete(sign_in_attempts).where(
+            (sign_in_attempts.c.login_index == login_index)
+            | (sign_in_attempts.c.last_ms < now_ms - FORGET_FAILURES_MS)
+        )
+    )
+
+
+def add_session(
+    connection: Connection, token_hash: bytes, member_id: str, now_ms: int, expires_ms: int
+) -> None:
+    """Open a session, and drop this member's expired ones."""
+    connection.execute(
+        delete(sessions).where(sessions.c.member_id == member_id, sessions.c.expires_ms <= now_ms)
+    )
+    connection.execute(
+        insert(sessions).values(
+            token_hash=token_hash, member_id=member_id, created_ms=now_ms, expires_ms=expires_ms
+        )
+    )
+
+
+def revoke_session(connection: Connection, token_hash: bytes, now_ms: int) -> None:
+    """End a session."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.token_hash == token_hash, sessions.c.revoked_ms.is_(None))
+        .values(revoked_ms=now_ms)
+    )
+
+
+def count_lookup(connection: Connection, member_id: str, day: str) -> int:
+    """Count one more look into the directory; how many there are today with it."""
+    insert_if_absent(connection, directory_days, member_id=member_id, day=day, lookups=0)
+    mine = (directory_days.c.member_id == member_id) & (directory_days.c.day == day)
+    connection.execute(
+        update(directory_days).where(mine).values(lookups=directory_days.c.lookups + 1)
+    )
+    return int(connection.scalar(select(directory_days.c.lookups).where(mine)) or 0)
+
+
+def count(connection: Connection) -> int:
+    """How many members there are."""
+    return int(connection.scalar(select(func.count()).select_from(members)) or 0)
+
+
+def member_of(row: Any) -> Member:
+    """The member a joined row describes."""
+    wallet = None
+    if row.wallet_id is not None:
+        wallet = Wallet(row.wallet_id, WalletState(row.state), row.symid, row.public_key_hash)
+    return Member(
+        id=row.id,
+        number=row.number,
+        login=row.login,
+        roles=frozenset(filter(None, row.roles.split(","))),
+        level=row.level,
+        frozen=row.frozen_ms is not None,
+        wallet=wallet,
+    )
+
+
+def _one(connection: Connection, condition: Any) -> Member | None:
+    row = connection.execute(_members().where(condition)).first()
+    return None if row is None else member_of(row)
+
+
+def _members(*more: Any) -> Select[*tuple[Any, ...]]:
+    return select(
+        members.c.id,
+        members.c.number,
+        members.c.login,
+        members.c.roles,
+        members.c.level,
+        members.c.frozen_ms,
+        wallets.c.wallet_id,
+        wallets.c.state,
+        wallets.c.symid,
+        wallets.c.public_key_hash,
+        *more,
+    ).select_from(members.outerjoin(wallets, wallets.c.member_id == members.c.id))

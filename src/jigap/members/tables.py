@@ -1,0 +1,87 @@
+"""What is stored about members: no name and no phone number in the clear anywhere.
+
+``name_sealed`` and ``phone_sealed`` are encrypted under the member's own data key, and that key
+under the key ring: whoever deletes ``data_key_sealed`` has deleted the person. ``phone_index`` and
+``name_last4_index`` are keyed hashes, filled in only once the member is verified, so that only
+verified members can be found and one phone number belongs to one verified member.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+
+from jigap.database import metadata
+
+members = Table(
+    "members",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("login", String(32), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("roles", String(40), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("verified_ms", BigInteger, nullable=True),
+    Column("frozen_ms", BigInteger, nullable=True),
+    Column("frozen_reason", Text, nullable=False, default=""),
+    Column("data_key_sealed", LargeBinary, nullable=False),
+    Column("name_sealed", LargeBinary, nullable=True),
+    Column("phone_sealed", LargeBinary, nullable=True),
+    Column("phone_index", LargeBinary(32), nullable=True, unique=True),
+    Column("name_last4_index", LargeBinary(32), nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("ix_members_name_last4_index", "name_last4_index"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger, nullable=True),
+)
+
+#: Failed sign-ins by a keyed hash of the login that was typed, whether or not it exists.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("login_index", LargeBinary(32), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False, index=True),
+)
+
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("wallet_id", String(40), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("public_key_hash", LargeBinary(20), nullable=False, unique=True),
+    Column("symid", LargeBinary(10), nullable=True, unique=True),
+    Column("requests", Integer, nullable=False, default=0),
+    Column("requested_ms", BigInteger, nullable=True),
+    Column("refused_reason", String(200), nullable=False, default=""),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("active_ms", BigInteger, nullable=True),
+    Index("ix_wallets_state_requested", "state", "requested_ms"),
+)
+
+#: How many times a member has looked somebody up on a day (UTC).
+directory_days = Table(
+    "directory_days",
+    metadata,
+    Column("member_id", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("lookups", Integer, nullable=False),
+)

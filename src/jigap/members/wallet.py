@@ -1,0 +1,299 @@
+"""How a member comes to have an account on the chain.
+
+    key_stored ──> citizen_requested ──> active
+
+The web stores both copies of a new key; the dispatcher records that the CA is going to be asked,
+asks, and asks again until a block shows a citizen with the wallet's key hash. Only a block makes a
+wallet active: what the CA answers is never more than a hint, so an answer that is lost costs
+nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from jigap import entropy, events, index
+from jigap.ca import (
+    AlreadyIssued,
+    CertificateAuthority,
+    CitizenRequest,
+    InDoubt,
+    Issued,
+    RefusedByCa,
+)
+from jigap.chain.citizen import Verification
+from jigap.clock import Clock
+from jigap.database import Database
+from jigap.events import Bell
+from jigap.keys import KeyRing, NewKey, Vault, insert_copy
+from jigap.members import personal, records
+from jigap.members.member import Wallet, WalletState, may_act
+from jigap.members.tables import wallets
+from jigap.node.client import ChainCitizen
+from jigap.refusal import Kind, Refusal
+from jigap.steps import step
+
+ASK_AT_ONCE_MAX = 16
+ASK_AGAIN_MS = 5_000
+ASK_AGAIN_MAX_MS = 10 * 60 * 1000
+POLL_S = 0.1
+
+
+class WalletExists(Refusal):
+    """A member has one wallet."""
+
+    code = "wallet_exists"
+    hint = "GET /api/v1/me shows the wallet; its passphrase is changed with PUT wallet/passphrase."
+
+
+class WalletMissing(Refusal):
+    """The member has no wallet yet."""
+
+    code = "wallet_missing"
+    kind = Kind.MISSING
+    hint = "Make a wallet with POST /api/v1/wallet."
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A wallet without a SymID."""
+
+    wallet_id: str
+    member_id: str
+    public_key_hash: bytes
+    requests: int
+
+
+class Wallets:
+    """Wallets as members make and see them.
+
+    ``work`` wakes the dispatcher, ``news`` rings whenever a block has changed something.
+    """
+
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, work: Bell, news: Bell
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._work = work
+        self._news = news
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def make(self, member_id: str, passphrase: str) -> Wallet:
+        """Store a new key twice.
+
+        Raises ``MemberUnverified``, ``MemberFrozen``, ``WalletExists`` and the vault's refusals.
+        """
+        lock = self._making.setdefault(member_id, asyncio.Lock())
+        async with lock:
+            await self._database.read(_may_make, member_id)
+            wallet_id = entropy.new_id("wa", self._clock.now_ms())
+            key = await self._vault.new_key(wallet_id, passphrase)
+            try:
+                with step("wallet.row"):
+                    await self._database.write(_insert, member_id, key, self._clock.now_ms())
+            except IntegrityError:
+                raise WalletExists("This member has a wallet already.") from None
+        self._work.ring()
+        return await self.of(member_id)
+
+    async def of(self, member_id: str) -> Wallet:
+        """The member's wallet. Raises ``WalletMissing``."""
+        return await self._database.read(_wallet_of, member_id)
+
+    async def wait(self, member_id: str, seconds: float) -> Wallet:
+        """The wallet once it is active, or as it is after ``seconds``."""
+        end = time.monotonic() + seconds
+        while True:
+            wallet = await self.of(member_id)
+            left_s = end - time.monotonic()
+            if wallet.is_active or left_s <= 0:
+                return wallet
+            await self._news.wait(min(left_s, POLL_S))
+
+    async def change_passphrase(self, member_id: str, old: str, new: str) -> Wallet:
+        """Put the same key under a new passphrase. Raises the vault's refusals."""
+        wallet = await self.of(member_id)
+        await self._vault.change_passphrase(wallet.id, old, new, member_id=member_id)
+        return wallet
+
+
+async def request_citizens(
+    database: Database, authority: CertificateAuthority, ring: KeyRing, now_ms: int
+) -> int:
+    """Ask the CA for the SymIDs that are due, some at once; how many were asked for.
+
+    Called by the dispatcher again and again. That a wallet is being asked for is recorded before
+    the CA hears of it, so a crash in between only means that it is asked again.
+    """
+    with step("wallet.citizen_signed"):
+        due = await database.write(_take_due, now_ms)
+    requests = await database.read(_requests, ring, due)
+    if requests:
+        with step("wallet.citizen_requested"):
+            await asyncio.gather(
+                *(_ask(database, authority, wallet, one) for wallet, one in requests)
+            )
+    return len(requests)
+
+
+def activate(connection: Connection, citizens: Iterable[ChainCitizen], now_ms: int) -> list[str]:
+    """Give wallets the SymIDs that a block registered; the ids of the members they belong to."""
+    activated = []
+    for citizen in citizens:
+        member_id = _activate(connection, citizen.key_hash, citizen.symid, now_ms)
+        if member_id is not None:
+            activated.append(member_id)
+    return activated
+
+
+def ask_again_ms(requests: int) -> int:
+    """How long after the ``requests``-th question the next one is due. Pure."""
+    return int(min(ASK_AGAIN_MS * 2 ** min(max(requests - 1, 0), 16), ASK_AGAIN_MAX_MS))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """How many wallets there are in each state."""
+    rows = connection.execute(select(wallets.c.state, func.count()).group_by(wallets.c.state))
+    return {state.value: 0 for state in WalletState} | {row[0]: row[1] for row in rows}
+
+
+async def _ask(
+    database: Database, authority: CertificateAuthority, wallet: _Waiting, request: CitizenRequest
+) -> None:
+    answer = await authority.issue(request)
+    match answer:
+        case Issued() | AlreadyIssued() | InDoubt():
+            return  # a block will tell; if none does, we ask again
+        case RefusedByCa(reason):
+            await database.write(_note_refused, wallet.wallet_id, reason)
+
+
+def _may_make(connection: Connection, member_id: str) -> None:
+    member = records.get(connection, member_id)
+    assert member is not None, "a session belongs to a member"
+    may_act(member)
+    if member.wallet is not None:
+        raise WalletExists("This member has a wallet already.")
+
+
+def _insert(connection: Connection, member_id: str, key: NewKey, now_ms: int) -> None:
+    _may_make(connection, member_id)
+    insert_copy(connection, key, now_ms)
+    connection.execute(
+        insert(wallets).values(
+            wallet_id=key.wallet_id,
+            member_id=member_id,
+            state=WalletState.KEY_STORED,
+            public_key_hash=key.public_key_hash,
+            created_ms=now_ms,
+        )
+    )
+
+
+def _wallet_of(connection: Connection, member_id: str) -> Wallet:
+    member = records.get(connection, member_id)
+    if member is None or member.wallet is None:
+        raise WalletMissing("This member has no wallet.")
+    return member.wallet
+
+
+def _take_due(connection: Connection, now_ms: int) -> list[_Waiting]:
+    """Mark wallets as being asked for. What the index knows already is not asked again."""
+    due: list[_Waiting] = []
+    for row in connection.execute(_due_query(now_ms)).all():
+        symid = index.citizen_by_key(connection, row.public_key_hash)
+        if symid is not None:
+            _activate(connection, row.public_key_hash, symid, now_ms)
+            continue
+        connection.execute(
+            update(wallets)
+            .where(wallets.c.wallet_id == row.wallet_id)
+            .values(
+                state=WalletState.CITIZEN_REQUESTED,
+                requests=row.requests + 1,
+                requested_ms=now_ms,
+            )
+        )
+        due.append(_Waiting(row.wallet_id, row.member_id, row.public_key_hash, row.requests + 1))
+    return due
+
+
+def _due_query(now_ms: int) -> Select[*tuple[Any, ...]]:
+    """Wallets nobody has asked for, and those whose last question is too long ago."""
+    waits = [ask_again_ms(n) for n in range(1, 9)]
+    late = or_(
+        *(
+            and_(
+                wallets.c.requests == n if n < len(waits) else wallets.c.requests >= n,
+                wallets.c.requested_ms <= now_ms - wait_ms,
+            )
+            for n, wait_ms in enumerate(waits, 1)
+        )
+    )
+    return (
+        select(wallets)
+        .where(
+            or_(
+                wallets.c.state == WalletState.KEY_STORED,
+                and_(wallets.c.state == WalletState.CITIZEN_REQUESTED, late),
+            )
+        )
+        .order_by(wallets.c.created_ms)
+        .limit(ASK_AT_ONCE_MAX)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _requests(
+    connection: Connection, ring: KeyRing, due: Sequence[_Waiting]
+) -> list[tuple[_Waiting, CitizenRequest]]:
+    found = []
+    for wallet in due:
+        row = records.row_of(connection, wallet.member_id)
+        assert row is not None, "a wallet belongs to a member"
+        name, phone = personal.open_details(ring, row)
+        request = CitizenRequest(
+            number=row.number,
+            phone=personal.phone_digits(phone or ""),
+            name=name or "",
+            public_key_hash=wallet.public_key_hash,
+            v_flag=Verification.PHONE,
+        )
+        found.append((wallet, request))
+    return found
+
+
+def _activate(connection: Connection, key_hash: bytes, symid: bytes, now_ms: int) -> str | None:
+    """Make the wallet of this key hash active; its member, or None if it is not ours or was."""
+    row = connection.execute(
+        select(wallets.c.wallet_id, wallets.c.member_id).where(
+            wallets.c.public_key_hash == key_hash, wallets.c.state != WalletState.ACTIVE
+        )
+    ).first()
+    if row is None:
+        return None
+    connection.execute(
+        update(wallets)
+        .where(wallets.c.wallet_id == row.wallet_id)
+        .values(state=WalletState.ACTIVE, symid=symid, active_ms=now_ms, refused_reason="")
+    )
+    events.record(
+        connection, "wallet.active", subject=row.wallet_id, member_id=row.member_id, now_ms=now_ms
+    )
+    return str(row.member_id)
+
+
+def _note_refused(connection: Connection, wallet_id: str, reason: str) -> None:
+    connection.execute(
+        update(wallets)
+        .where(wallets.c.wallet_id == wallet_id, wallets.c.state != WalletState.ACTIVE)
+        .values(refused_reason=reason[:200])
+    )
