@@ -1,7 +1,7 @@
 """The platform as a client sees it: the JSON API, in payment words.
 
-The demo and the demo people go through here, over real HTTP, as any other client does. An answer that
-is not 2xx becomes ``ApiRefused`` with the problem's own code.
+The demo and the demo people go through here, over real HTTP, as any other client does. An answer
+that is not 2xx becomes ``ApiRefused`` with the problem's own code.
 """
 
 from types import TracebackType
@@ -52,7 +52,14 @@ class Api:
         await self._session.close()
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, token: str = "", key: str = "", wait=0
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        key: str = "",
+        wait: int = 0,
     ) -> Any:
         """One request; the decoded answer, or ``ApiRefused``."""
         assert self._session is not None, "use Api as an async context manager"
@@ -121,7 +128,14 @@ class Person:
         return dict(found["items"][0])
 
     async def pay(
-        self, recipient_id: str, symbol: str, amount: str, passphrase: str, *, key: str, memo=""
+        self,
+        recipient_id: str,
+        symbol: str,
+        amount: str,
+        passphrase: str,
+        *,
+        key: str,
+        memo: str = "",
     ) -> dict[str, Any]:
         """One payment, waiting until it is final."""
         body = {

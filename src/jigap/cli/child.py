@@ -1,8 +1,8 @@
 """Our node as a child process: started, waited for, started again when it dies, stopped.
 
-The child leads a process group of its own, so that Ctrl-C reaches the parent alone, which then stops
-both in order. It asks the kernel to be killed when the parent dies: a node without its platform would
-keep the port and the store from the next start.
+The child leads a process group of its own, so that Ctrl-C reaches the parent alone, which then
+stops both in order. It asks the kernel to be killed when the parent dies: a node without its
+platform would keep the port and the store from the next start.
 """
 
 import asyncio

@@ -1,0 +1,182 @@
+"""Write docs/reference from the code: `make docs`. With --check, say what is out of date instead.
+
+Each page is made from the one list the code itself reads, so a setting, an event, an error, a
+durable step or a command that exists is documented, and one that is documented exists.
+"""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import jigap
+from jigap import cli, events, settings, steps
+from jigap.refusal import every_refusal
+from jigap.web.problems import STATUS
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Made by `make docs` from {source}; edit that. -->"
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every generated page."""
+    return {
+        "settings.md": settings_page(),
+        "events.md": events_page(),
+        "errors.md": errors_page(),
+        "steps.md": steps_page(),
+        "cli.md": cli_page(),
+    }
+
+
+def settings_page() -> str:
+    rows = [
+        (f"`{name}`", f"`{default}`" if default != "" else "", help_)
+        for name, default, help_ in settings.describe()
+    ]
+    return page(
+        "Settings",
+        "src/jigap/settings.py",
+        "A value comes from, the last one wins: the default, `jigap.toml` in the data folder, an "
+        "environment variable (`port` is `JIGAP_PORT`), the command line. `jigap config show` "
+        "prints what is in force; secrets are masked.",
+        table(("Setting", "Default", "Meaning"), rows),
+    )
+
+
+def events_page() -> str:
+    rows = [(f"`{kind}`", meaning) for kind, meaning in events.KINDS.items()]
+    return page(
+        "Events",
+        "src/jigap/events.py",
+        "An event is saved in the transaction that changes the state it speaks of. The dispatcher "
+        "gives each a number; the numbers have no gaps.",
+        table(("Kind", "Meaning"), rows),
+    )
+
+
+def errors_page() -> str:
+    import_everything()
+    rows = [
+        (
+            f"`{refusal.code}`",
+            str(STATUS[refusal.kind]),
+            "yes" if refusal.retryable else "no",
+            one_line(refusal.__doc__),
+            refusal.hint,
+        )
+        for refusal in every_refusal()
+    ]
+    return page(
+        "Errors", "the refusals beside their rules", 'Every expected "no" has a stable code. Over
+        HTTP it is problem details (RFC 9457) with this ' "code; on the command line it is one line
+        and exit status 1. *Retry* says whether the very " "same request may succeed later.",
+        table(("Code", "HTTP", "Retry", "Meaning", "What to do"), rows),
+    )
+
+
+def steps_page() -> str:
+    rows = [(f"`{name}`", meaning) for name, meaning in steps.STEPS.items()]
+    return page(
+        "Durable steps",
+        "src/jigap/steps.py",
+        "What must survive a crash is written in named steps. A crash test sets `JIGAP_CRASH_AT` "
+        "to `name:before`, `name:after` or `name:before#3`, and the process leaves there as if the "
+        "power had gone.",
+        table(("Step", "What is on disk once it is done"), rows),
+    )
+
+
+def cli_page() -> str:
+    root = typer.main.get_command(cli.commands)
+    return page(
+        "Command line",
+        "src/jigap/cli",
+        "Exit status 0: done; 1: it could not be done, one line on stderr says why; 2: the command "
+        "was not written as below.",
+        "\n\n".join(command_section(path, command) for path, command in leaves("jigap", root)),
+    )
+
+
+def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with the words that call it."""
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, child in command.commands.items():
+        if not child.hidden:
+            yield from leaves(f"{path} {name}", child)
+
+
+def command_section(path: str, command: Any) -> str:
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    words = [one.make_metavar(None) for one in shown if one.param_type_name == "argument"]
+    rows = [
+        (", ".join(f"`{word}`" for word in (*one.opts, *one.secondary_opts)), option_help(one))
+        for one in shown
+        if one.param_type_name == "option"
+    ]
+    parts = [f"## `{' '.join([path, *words])}`", paragraphs(command.help)]
+    if rows:
+        parts.append(table(("Option", "Meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def option_help(option: Any) -> str:
+    value = option.default
+    shown = (
+        f" Default: `{value}`." if isinstance(value, int | str) and value not in (False, "") else ""
+    )
+    return f"{option.help or ''}{shown}".strip()
+
+
+def page(title: str, source: str, introduction: str, body: str) -> str:
+    return f"{NOTE.format(source=source)}\n# {title}\n\n{introduction}\n\n{body}\n"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(one_line(cell) for cell in line) + " |" for line in lines)
+
+
+def one_line(text: str | None) -> str:
+    first = (text or "").strip().split("\n\n")[0]
+    return " ".join(first.split()).replace("|", "\\|")
+
+
+def paragraphs(text: str | None) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").strip().split("\n\n"))
+
+
+def import_everything() -> None:
+    """So that every refusal there is has been seen."""
+    for module in pkgutil.walk_packages(jigap.__path__, "jigap."):
+        if not module.name.startswith("jigap.migrations.") and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def out_of_date() -> list[str]:
+    """The names of the pages that the code would write differently."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> None:
+    if "--check" in sys.argv[1:]:
+        if stale := out_of_date():
+            sys.exit(f"docs/reference is out of date, run `make docs`: {', '.join(stale)}")
+        return
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

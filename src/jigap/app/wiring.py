@@ -1,0 +1,158 @@
+"""Every part of the platform, built once and handed to the parts that need it."""
+
+from dataclasses import dataclass
+
+from jigap.app.folder import Folder
+from jigap.app.installation import Accounts, read_accounts
+from jigap.ca import CertificateAuthority, CitizenInfoCa, EmbeddedCa, PartnerCa
+from jigap.clock import Clock, SystemClock
+from jigap.database import Database, sqlite_url
+from jigap.dispatcher import Dispatcher, ServiceAccount
+from jigap.events import Bell
+from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault
+from jigap.lanes import TagKeys
+from jigap.members import Argon2Pool, Directory, Members, Wallets
+from jigap.migrations import migrate
+from jigap.node import NodeClient
+from jigap.settings import SettingInvalid, Settings
+from jigap.tokens import Tokens
+from jigap.transfers import Payments
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The platform of one process. The dispatcher is built apart: it alone holds service keys."""
+
+    settings: Settings
+    folder: Folder
+    clock: Clock
+    database: Database
+    ring: KeyRing
+    client: NodeClient
+    accounts: Accounts
+    work: Bell
+    news: Bell
+    passwords: Argon2Pool
+    pool: KdfPool
+    vault: Vault
+    members: Members
+    directory: Directory
+    wallets: Wallets
+    tokens: Tokens
+    payments: Payments
+
+    async def close(self) -> None:
+        """Let what is under way end, then let go of everything."""
+        await self.vault.settled()
+        await self.client.close()
+        self.pool.close()
+        self.passwords.close()
+        self.database.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database in its present shape."""
+    url = settings.database_url or sqlite_url(Folder.of(settings).database)
+    database = Database(url)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> App:
+    """Open everything and wire it together. ``settings.chain_url`` says where the node is.
+
+    The installation must be there (``install``). Raises the refusals of its parts.
+    """
+    folder = Folder.of(settings)
+    clock = clock or SystemClock()
+    ring = KeyRing.load(folder.master_key)
+    accounts = read_accounts(settings)
+    database = open_database(settings)
+    client = NodeClient(node_url(settings), settings.node_timeout_ms)
+    work, news = Bell(), Bell()
+    passwords = Argon2Pool()
+    pool = KdfPool(settings.kdf_threads, settings.kdf_queue)
+    vault = Vault(database, ring, folder.keystores, pool, clock, settings)
+    directory = Directory(database, ring, clock)
+    return App(
+        settings=settings,
+        folder=folder,
+        clock=clock,
+        database=database,
+        ring=ring,
+        client=client,
+        accounts=accounts,
+        work=work,
+        news=news,
+        passwords=passwords,
+        pool=pool,
+        vault=vault,
+        members=Members(database, ring, clock, passwords, settings.session_ttl_s),
+        directory=directory,
+        wallets=Wallets(database, vault, clock, work, news),
+        tokens=Tokens(
+            database,
+            client,
+            clock,
+            work,
+            {"token_owner": accounts.token_owner, "treasury": accounts.treasury},
+            TagKeys(ring.derive("transaction-tag")),
+            settings.chain_id,
+        ),
+        payments=Payments(
+            database,
+            vault,
+            ring,
+            clock,
+            settings,
+            work,
+            news,
+            directory.open_recipient,
+            accounts.work_node,
+        ),
+    )
+
+
+def build_dispatcher(app: App) -> Dispatcher:
+    """The dispatcher of this platform, with the service keys unlocked."""
+    keys = ServiceKeys(app.ring, app.folder.service_keys)
+    return Dispatcher(
+        app.database,
+        app.client,
+        build_authority(app, keys),
+        app.ring,
+        app.clock,
+        app.settings,
+        {
+            "token_owner": _opened(keys, "token_owner", app.accounts.token_owner),
+            "treasury": _opened(keys, "treasury", app.accounts.treasury),
+        },
+        app.accounts.work_node,
+        app.work,
+        app.news,
+    )
+
+
+def _opened(keys: ServiceKeys, role: str, symid: bytes) -> ServiceAccount:
+    return ServiceAccount(symid, Unlocked(keys.signer(role)))
+
+
+def build_authority(app: App, keys: ServiceKeys) -> CertificateAuthority:
+    """The certificate authority that the settings name; the embedded one if they name none."""
+    settings = app.settings
+    if not settings.ca_url:
+        return EmbeddedCa(app.client, keys.signer("ca"), app.accounts.ca, settings.chain_id)
+    if settings.ca_kind == "partner":
+        return PartnerCa(settings.ca_url, settings.ca_secret, settings.ca_timeout_ms)
+    if settings.ca_kind == "citizen_info":
+        return CitizenInfoCa(settings.ca_url, settings.ca_timeout_ms)
+    raise SettingInvalid("ca_kind is citizen_info or partner.", setting="ca_kind")
+
+
+def node_url(settings: Settings) -> str:
+    """Where the node answers JSON-RPC."""
+    return settings.chain_url or f"http://127.0.0.1:{settings.node_port}"
