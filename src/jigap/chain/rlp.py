@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from jigap.chain.invalid import MalformedRlp
 
-Item: TypeAlias = "bytes | list[Item]"
+Item: TypeAlias = bytes | list["Item"]
 """What decoding gives."""
 
-Encodable: TypeAlias = "bytes | int | Sequence[Encodable]"
+Encodable: TypeAlias = bytes | int | Sequence["Encodable"]
 """What encoding takes: an ``int`` is written as its shortest big-endian bytes."""
 
 DEPTH_MAX = 16

@@ -25,7 +25,7 @@ SCT40 = 40
 
 AMOUNT_BYTES_MAX = 32
 
-Parameter: TypeAlias = "int | str | bytes | Sequence[Parameter]"
+Parameter: TypeAlias = int | str | bytes | Sequence["Parameter"]
 """An integer, a UTF-8 text, raw bytes (such as a SymID), or a list of these."""
 
 
