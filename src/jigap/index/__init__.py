@@ -41,6 +41,7 @@ from jigap.index.records import height as height
 from jigap.index.records import holding as holding
 from jigap.index.records import holdings as holdings
 from jigap.index.records import is_citizen as is_citizen
+from jigap.index.records import place as place
 from jigap.index.records import tagged as tagged
 from jigap.index.records import transaction as transaction
 from jigap.index.records import transactions_in as transactions_in
