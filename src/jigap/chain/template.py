@@ -9,6 +9,7 @@ Where published lists disagree (SCT-22 numbering, some SCT-21 and SCT-40 costs) 
 the document tables.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +25,8 @@ SCT30 = 30
 SCT40 = 40
 
 AMOUNT_BYTES_MAX = 32
+
+_QUANTITY = re.compile(r"0[xX][0-9a-fA-F]{1,64}", re.ASCII)
 
 Parameter: TypeAlias = int | str | bytes | Sequence["Parameter"]
 """An integer, a UTF-8 text, raw bytes (such as a SymID), or a list of these."""
@@ -187,10 +190,17 @@ def decode_template(data: bytes) -> tuple[int, int, list[rlp.Item]]:
 
 def _encodable(parameter: Parameter) -> rlp.Encodable:
     if isinstance(parameter, str):
-        return parameter.encode("utf-8")
+        return _utf8(parameter)
     if isinstance(parameter, bytes | int):
         return parameter
     return [_encodable(part) for part in parameter]
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can carry
+        raise MalformedCall("a text parameter is not Unicode") from error
 
 
 def _take(named: dict[str, Any], name: str) -> Any:
@@ -217,15 +227,12 @@ def _read(kind: Kind, name: str, value: Any) -> list[Parameter]:
 
 
 def _read_integer(name: str, value: Any) -> int:
-    number: int | None = None
+    number = -1
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, str) and value[:2] in ("0x", "0X"):
-        try:
-            number = int(value[2:], 16)
-        except ValueError:
-            number = None
-    if number is None or not 0 <= number < 1 << (8 * AMOUNT_BYTES_MAX):
+    elif isinstance(value, str) and _QUANTITY.fullmatch(value):
+        number = int(value, 16)
+    if not 0 <= number < 1 << (8 * AMOUNT_BYTES_MAX):
         raise MalformedCall(f"sct parameter {name!r} is not an integer", parameter=name)
     return number
 
