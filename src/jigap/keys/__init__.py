@@ -13,6 +13,7 @@ from jigap.keys.copies import (
     insert_copy,
     keystores,
 )
+from jigap.keys.diagnosis import Fault, diagnose
 from jigap.keys.envelope import EnvelopeDamaged, RecoveryKeyInvalid
 from jigap.keys.files import KeyFiles, write_synced
 from jigap.keys.kdf import KdfBusy, KdfPool
@@ -24,6 +25,7 @@ from jigap.keys.keystore import (
     PassphraseWrong,
 )
 from jigap.keys.passphrase import PassphraseWeak
+from jigap.keys.repair import Caretaker, Report
 from jigap.keys.ring import (
     KeyRing,
     MasterKeyExists,
@@ -37,7 +39,9 @@ from jigap.keys.vault import Unlocked, Vault
 
 __all__ = [
     "ROLES",
+    "Caretaker",
     "EnvelopeDamaged",
+    "Fault",
     "KdfBusy",
     "KdfPool",
     "KeyFiles",
@@ -58,6 +62,7 @@ __all__ = [
     "PassphraseWeak",
     "PassphraseWrong",
     "RecoveryKeyInvalid",
+    "Report",
     "SealBroken",
     "ServiceKeyExists",
     "ServiceKeyMissing",
@@ -65,6 +70,7 @@ __all__ = [
     "StoredKey",
     "Unlocked",
     "Vault",
+    "diagnose",
     "insert_copy",
     "keystores",
     "write_synced",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     LargeBinary,
@@ -78,7 +79,13 @@ class StoredKey:
 
 
 def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
-    """Make the second copy of a key, in the transaction that makes its wallet."""
+    """Make the second copy of a key, in the transaction that makes its wallet.
+
+    Nothing happens when the very same copy is there: a restore may have been quicker.
+    """
+    there = select(keystores.c.envelope).where(keystores.c.wallet_id == key.wallet_id)
+    if connection.scalar(there) == key.envelope:
+        return
     connection.execute(
         insert(keystores).values(
             wallet_id=key.wallet_id,
@@ -135,17 +142,38 @@ def next_version(
         raise KeystoreChanged("The stored key has changed meanwhile.", wallet_id=wallet_id)
 
 
-def replace_envelope(
-    connection: Connection, key: StoredKey, envelope: bytes, *, version: int | None = None
-) -> bool:
-    """Put another envelope in a row that still is as ``key`` says; whether it was."""
-    same = (
+def replace_envelope(connection: Connection, key: StoredKey, envelope: bytes) -> bool:
+    """Put the same key in another wrapping, if the row still is as ``key`` says; whether it was."""
+    changed = connection.execute(update(keystores).where(*_still(key)).values(envelope=envelope))
+    return changed.rowcount == 1
+
+
+def put_back(
+    connection: Connection, damaged: StoredKey | None, good: StoredKey, now_ms: int
+) -> None:
+    """Make the row what ``good`` says: anew, or in the place of a damaged one."""
+    if damaged is None:
+        key = NewKey(good.wallet_id, good.public_key_hash, good.version, good.envelope)
+        insert_copy(connection, key, now_ms)
+        return
+    connection.execute(
+        update(keystores)
+        .where(*_still(damaged))
+        .values(
+            version=good.version,
+            public_key_hash=good.public_key_hash,
+            envelope=good.envelope,
+            changed_ms=now_ms,
+        )
+    )
+
+
+def _still(key: StoredKey) -> tuple[ColumnElement[bool], ...]:
+    return (
         keystores.c.wallet_id == key.wallet_id,
         keystores.c.version == key.version,
         keystores.c.envelope == key.envelope,
     )
-    values = {"envelope": envelope, "version": version or key.version}
-    return connection.execute(update(keystores).where(*same).values(**values)).rowcount == 1
 
 
 def _rows() -> Select[tuple[str, int, bytes, bytes]]:

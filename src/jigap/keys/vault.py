@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from jigap import entropy, events
+from jigap import audit, entropy, events
 from jigap.chain.signature import PrivateKey
 from jigap.chain.transaction import SignedTransaction, Transaction, sign
 from jigap.clock import Clock
@@ -139,8 +139,8 @@ class Vault:
     ) -> int:
         """Put the key away under another passphrase; the version that counts from now on.
 
-        The event ``passphrase.changed`` is recorded for ``member_id``. Raises ``PassphraseWeak``
-        and what ``unlocked`` raises.
+        With ``member_id`` the same transaction records the event ``passphrase.changed`` and the
+        audit row. Raises ``PassphraseWeak`` and what ``unlocked`` raises.
         """
         text = chosen(new)
 
@@ -401,13 +401,21 @@ def _change_row(
     copies.next_version(
         connection, label.wallet_id, version=label.version, envelope=sealed, now_ms=now_ms
     )
+    if member_id is None:
+        return
     events.record(
         connection,
         "passphrase.changed",
         subject=label.wallet_id,
         member_id=member_id,
         now_ms=now_ms,
-        version=label.version,
+    )
+    audit.append(
+        connection,
+        now_ms=now_ms,
+        actor=member_id,
+        action="passphrase:change",
+        object_=label.wallet_id,
     )
 
 
