@@ -72,9 +72,11 @@ def errors_page() -> str:
         for refusal in every_refusal()
     ]
     return page(
-        "Errors", "the refusals beside their rules", 'Every expected "no" has a stable code. Over
-        HTTP it is problem details (RFC 9457) with this ' "code; on the command line it is one line
-        and exit status 1. *Retry* says whether the very " "same request may succeed later.",
+        "Errors",
+        "the refusals beside their rules",
+        'Every expected "no" has a stable code. Over HTTP it is problem details (RFC 9457) with '
+        "this code; on the command line it is one line and exit status 1. *Retry* says whether the "
+        "very same request may succeed later.",
         table(("Code", "HTTP", "Retry", "Meaning", "What to do"), rows),
     )
 

@@ -4,6 +4,8 @@ The demo and the demo people go through here, over real HTTP, as any other clien
 that is not 2xx becomes ``ApiRefused`` with the problem's own code.
 """
 
+import asyncio
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -114,6 +116,15 @@ class Person:
         """A wallet with its SymID, waiting for the block that registers it."""
         return dict(await self.call("POST", "wallet", {"passphrase": passphrase}, wait=WAIT_S))
 
+    async def wallet_active(self) -> dict[str, Any]:
+        """The member's wallet once it has its SymID."""
+        end = time.monotonic() + WAIT_S
+        while (wallet := (await self.me())["wallet"])["state"] != "active":
+            if time.monotonic() > end:
+                raise ApiRefused("GET me", 200, {"detail": "the wallet has no SymID yet"})
+            await asyncio.sleep(0.1)
+        return dict(wallet)
+
     async def change_passphrase(self, old: str, new: str) -> dict[str, Any]:
         return dict(await self.call("PUT", "wallet/passphrase", {"old": old, "new": new}))
 
@@ -123,9 +134,9 @@ class Person:
     async def recipient(self, phone: str) -> dict[str, Any]:
         """Who is behind a phone number. Raises ``ApiRefused`` when nobody is."""
         found = await self.call("GET", f"recipients?phone={phone.replace('+', '%2B')}")
-        if not found["items"]:
+        if not found:
             raise ApiRefused("GET recipients", 404, {"detail": f"nobody has {phone}"})
-        return dict(found["items"][0])
+        return dict(found[0])
 
     async def pay(
         self,
@@ -150,21 +161,21 @@ class Person:
     async def transfer(self, id_: str) -> dict[str, Any]:
         return dict(await self.call("GET", f"transfers/{id_}", wait=WAIT_S))
 
-    async def verify(self, member_id: str) -> None:
-        """As an operator: this member is who they say."""
-        await self.call("POST", f"operator/members/{member_id}/verify")
+    async def verify(self, member_id: str, name: str, phone: str) -> None:
+        """As an operator: this member has this name and this phone number."""
+        body = {"name": name, "phone": phone}
+        await self.call("POST", f"operator/members/{member_id}/verify", body)
 
-    async def create_token(self, name: str, symbol: str, amount: str) -> dict[str, Any]:
-        """As an operator: a new token with ``amount`` issued to the platform."""
+    async def create_token(self, name: str, symbol: str, amount: str, *, key: str) -> Any:
+        """As an operator: a new token, ``amount`` of it in the platform's own account."""
         body = {"name": name, "symbol": symbol, "amount": amount}
-        key = f"create-{symbol}"
-        return dict(await self.call("POST", "operator/tokens", body, key=key, wait=WAIT_S))
+        return await self.call("POST", "operator/tokens", body, key=key, wait=WAIT_S)
 
-    async def mint(self, symbol: str, member_id: str, amount: str, *, key: str) -> dict[str, Any]:
+    async def mint(self, symbol: str, to: str, amount: str, *, key: str) -> Any:
         """As an operator: issue more, to a member."""
-        body = {"member_id": member_id, "amount": amount}
+        body = {"to": to, "amount": amount}
         path = f"operator/tokens/{symbol}/mint"
-        return dict(await self.call("POST", path, body, key=key, wait=WAIT_S))
+        return await self.call("POST", path, body, key=key, wait=WAIT_S)
 
 
 def new_key() -> str:

@@ -41,15 +41,18 @@ class Child:
         self._command = list(command)
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
+        self._inherited: tuple[int, ...] = ()
         self._errors: list[str] = []
         self._readers: list[asyncio.Task[None]] = []
 
-    async def start(self) -> dict[str, Any]:
+    async def start(self, *inherited: int) -> dict[str, Any]:
         """Start it and wait until it is ready; what it said then.
 
-        Raises ``CommandFailed`` with its own last line when it ends or stays silent instead.
+        ``inherited`` are file descriptors it keeps, also when it is started again. Raises
+        ``CommandFailed`` with its own last line when it ends or stays silent instead.
         """
         self._errors.clear()
+        self._inherited = inherited
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             "--parent-pid",
@@ -57,6 +60,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=inherited,
             start_new_session=True,
             limit=2**20,
         )
@@ -74,6 +78,11 @@ class Child:
         self._readers = [errors, asyncio.create_task(_drain(self._process))]
         return ready
 
+    def fix(self, option: str, value: str) -> None:
+        """Say ``option value`` from the next start on: what was any port is now this one."""
+        at = self._command.index(option) + 1
+        self._command[at] = value
+
     async def keep_running(self) -> None:
         """Start it again whenever it dies. Raises ``CommandFailed`` when that does not help."""
         loop = asyncio.get_running_loop()
@@ -86,7 +95,7 @@ class Child:
                 raise CommandFailed(f"The {self.name} died {deaths} times in a row.")
             self._say(f"The {self.name} died (exit {status}); starting it again.")
             await asyncio.sleep(0.1 * 2**deaths)
-            await self.start()
+            await self.start(*self._inherited)
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL for one that does not listen."""

@@ -1,0 +1,75 @@
+"""`jigap operator create`: the one member that no web page can make."""
+
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jigap import settings
+from jigap.app import Folder, install, open_database
+from jigap.cli.failure import CommandFailed
+from jigap.cli.options import Data, Json
+from jigap.clock import SystemClock
+from jigap.keys import KeyRing
+from jigap.members import create_operator, hash_password, login_of, password_of
+
+commands = typer.Typer(help="Members with operator rights.", no_args_is_help=True)
+
+
+@commands.callback()
+def _family() -> None:
+    pass
+
+
+@commands.command()
+def create(
+    member_id: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    data: Data = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option("--password-file", help="File with the password; - is standard input."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Make an operator; also while the platform runs. Asks for the password."""
+    given = settings.load(data)
+    login = login_of(member_id, reserved_allowed=True)
+    password = password_of(_password(password_file))
+    ring: KeyRing = install(given)
+    database = open_database(given)
+    try:
+        with (
+            database.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            id_ = create_operator(
+                connection,
+                ring=ring,
+                login=login,
+                password_hash=hash_password(password),
+                now_ms=SystemClock().now_ms(),
+            )
+    finally:
+        database.close()
+    if json_:
+        print(json.dumps({"id": id_, "member_id": login, "roles": ["operator"]}))
+    else:
+        print(f"{login} is an operator of {Folder.of(given).root} now.")
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        if not sys.stdin.isatty():
+            raise CommandFailed("There is no terminal to ask on; say --password-file FILE or -.")
+        first = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != first:
+            raise CommandFailed("The two passwords differ.")
+        return first
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file} cannot be read: {error}.") from None
+    return text.removesuffix("\n")

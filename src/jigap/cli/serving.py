@@ -1,0 +1,109 @@
+"""What long-running commands have in common: one event loop, a clean stop, a web server in it.
+
+SIGTERM and SIGINT ask for the stop; a second one while stopping changes nothing. A part that ends
+by itself ends the command, with that part's refusal as the reason.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from jigap.refusal import Refusal
+
+GRACE_S = 10
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a command's coroutine on uvloop, its warnings going to stderr."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="jigap: %(name)s: %(message)s"
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def stop_event() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def until(stop: asyncio.Event, *parts: "asyncio.Task[Any]") -> None:
+    """Wait until asked to stop or until a part ends; its refusal, if it has one, is raised."""
+    asked = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((asked, *parts), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+    for part in parts:
+        if part.done():
+            raise_refusal(part)
+
+
+def raise_refusal(part: "asyncio.Task[Any]") -> None:
+    """Raise what ended the part; a refusal inside an exception group comes out of it."""
+    try:
+        part.result()
+    except* Refusal as refused:
+        raise _first(refused) from None
+
+
+async def end(*parts: "asyncio.Task[Any]") -> None:
+    """Cancel the parts and wait for them; how they ended no longer matters."""
+    for part in parts:
+        part.cancel()
+    await asyncio.gather(*parts, return_exceptions=True)
+
+
+class WebServer(uvicorn.Server):
+    """An ASGI server on a socket of ours, in our loop, that leaves signals to us."""
+
+    def __init__(self, site: Any, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                site,
+                http="httptools",
+                ws="none",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        self._listener = listener
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def start(self) -> "asyncio.Task[None]":
+        """Serve; the task ends after ``finish``. Returns once requests are answered."""
+        task = asyncio.create_task(self.serve(sockets=[self._listener]))
+        while not self.started and not task.done():
+            await asyncio.sleep(0.01)
+        return task
+
+    async def finish(self, task: "asyncio.Task[None]") -> None:
+        """Answer what is under way, take nothing new."""
+        self.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _first(group: "BaseExceptionGroup[Refusal]") -> Refusal:
+    one: BaseException = group
+    while isinstance(one, BaseExceptionGroup):
+        one = one.exceptions[0]
+    assert isinstance(one, Refusal)
+    return one

@@ -1,0 +1,133 @@
+"""`jigap web` and `jigap dispatcher`: the platform as several processes on one PostgreSQL database.
+
+Both need the same data folder (keystores, master key) and a node that runs already. Workers of
+`jigap web` share one listening socket; a worker that dies is started again.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jigap import settings
+from jigap.app import App, build, build_dispatcher, install
+from jigap.cli.child import Child, die_with_parent
+from jigap.cli.failure import CommandFailed
+from jigap.cli.leases import dispatcher_lease
+from jigap.cli.listening import listen, url_of
+from jigap.cli.options import Data, Json, ParentPid, Port
+from jigap.cli.serving import WebServer, end, run, stop_event, until
+from jigap.cli.up import say
+from jigap.settings import Settings
+
+
+class NeedsPostgresql(CommandFailed):
+    """An SQLite database has one owner, so the platform cannot be split."""
+
+    code = "needs_postgresql"
+    hint = "Set database_url to a PostgreSQL database, or use `jigap up`."
+
+
+def web(
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes.")] = 1,
+    data: Data = None,
+    port: Port = None,
+    json_: Json = False,
+    socket_fd: Annotated[int | None, typer.Option("--socket-fd", hidden=True)] = None,
+    parent_pid: ParentPid = None,
+) -> None:
+    """Answer HTTP, beside a dispatcher and a node that run elsewhere."""
+    if parent_pid is not None:
+        die_with_parent(parent_pid)
+    given = _split_settings(data, port)
+    if socket_fd is not None:
+        run(_worker(given, socket.socket(fileno=socket_fd)))
+    else:
+        run(_workers(given, workers, json_))
+
+
+def dispatcher(data: Data = None, json_: Json = False, parent_pid: ParentPid = None) -> None:
+    """Follow the chain and broadcast, beside web servers and a node that run elsewhere.
+
+    A second dispatcher on the same database waits until the first one is gone.
+    """
+    if parent_pid is not None:
+        die_with_parent(parent_pid)
+    run(_dispatcher(_split_settings(data, None), json_))
+
+
+def _split_settings(data: Path | None, port: int | None) -> Settings:
+    given = settings.load(data, port=port)
+    if not given.database_url:
+        raise NeedsPostgresql("The platform can only be split on PostgreSQL.")
+    install(given)
+    return given
+
+
+async def _workers(given: Settings, count: int, json_: bool) -> None:
+    stop = stop_event()
+    listener = listen(given.host, given.port)
+    workers = [Child("web worker", _worker_command(given, listener), say) for _ in range(count)]
+    keeping: list[asyncio.Task[None]] = []
+    try:
+        await asyncio.gather(*(worker.start(listener.fileno()) for worker in workers))
+        keeping = [asyncio.create_task(worker.keep_running()) for worker in workers]
+        _ready(json_, url=url_of(listener))
+        await until(stop, *keeping)
+    finally:
+        await end(*keeping)
+        await asyncio.gather(*(worker.stop() for worker in workers))
+
+
+def _worker_command(given: Settings, listener: socket.socket) -> list[str]:
+    command = [sys.executable, "-m", "jigap.cli", "web", "--data", str(given.data)]
+    return [*command, "--socket-fd", str(listener.fileno())]
+
+
+async def _worker(given: Settings, listener: socket.socket) -> None:
+    from jigap.web import site
+
+    stop = stop_event()
+    app = build(given)
+    try:
+        server = WebServer(site.create(app), listener)
+        serving = await server.start()
+        _ready(True)
+        await until(stop, serving)
+        await server.finish(serving)
+    finally:
+        await app.close()
+
+
+async def _dispatcher(given: Settings, json_: bool) -> None:
+    stop = stop_event()
+    app = build(given)
+    working = asyncio.create_task(_work(app, json_))
+    try:
+        await until(stop, working)
+    finally:
+        await end(working)
+        await app.close()
+
+
+async def _work(app: App, json_: bool) -> None:
+    async with dispatcher_lease(app, say) as lease:
+        one = build_dispatcher(app)
+        await one.start()
+        _ready(json_)
+        working = asyncio.create_task(one.run())
+        try:
+            await until(asyncio.Event(), lease, working)
+        finally:
+            await end(working)
+
+
+def _ready(json_: bool, **facts: str) -> None:
+    if json_:
+        print(json.dumps({"ready": True, **facts}), flush=True)
+    else:
+        say(" ".join(["Ready.", *facts.values()]))

@@ -1,0 +1,184 @@
+"""`jigap up`: everything in one go, and on one screen where to look and whom to log in as."""
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from jigap import settings
+from jigap.app import App, Folder, build, build_dispatcher, hold, install
+from jigap.cli import seed
+from jigap.cli.child import Child, die_with_parent
+from jigap.cli.leases import dispatcher_lease
+from jigap.cli.listening import listen, url_of
+from jigap.cli.options import Data, Json, NodePort, ParentPid, Port
+from jigap.cli.serving import WebServer, end, run, stop_event, until
+from jigap.refusal import Refusal
+from jigap.settings import Settings
+
+Say = Callable[[str], None]
+
+
+def up(
+    data: Data = None,
+    port: Port = None,
+    node_port: NodePort = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make demo people, a demo token and some history.")
+    ] = False,
+    json_: Json = False,
+    parent_pid: ParentPid = None,
+) -> None:
+    """Start everything: node, dispatcher and web server, until SIGTERM or Ctrl-C.
+
+    With --json one line is printed when ready: ready, url, rpc and people.
+    """
+    if parent_pid is not None:
+        die_with_parent(parent_pid)
+    given = settings.load(data, port=port, node_port=node_port)
+    with hold(Folder.of(given)):
+        run(_up(given, demo, json_))
+
+
+async def _up(given: Settings, demo: bool, json_: bool) -> None:
+    stop = stop_event()
+    listener = listen(given.host, given.port)
+    url = url_of(listener)
+    with Console(stderr=True).status("Starting …", spinner="dots") as status:
+        quiet = json_ or not status.console.is_terminal
+        tell: Say = _silent if quiet else lambda text: status.update(f"{text} …")
+        tell("Looking at the data folder")
+        install(given)
+        async with _chain(given, tell) as (rpc, node), _platform(given, rpc, demo, tell) as app:
+            tell("Reading the chain")
+            async with _working(app) as dispatching, _answering(app, listener) as serving:
+                if demo:
+                    tell("Making the demo people, their wallets and their history")
+                    await _seed(url.replace("localhost", given.host))
+                status.stop()
+                _announce(url, rpc, demo, json_)
+                await until(stop, *dispatching, serving, *node)
+                tell("Stopping")
+
+
+@asynccontextmanager
+async def _chain(
+    given: Settings, tell: Say
+) -> AsyncIterator[tuple[str, tuple["asyncio.Task[None]", ...]]]:
+    """The node's address, and the task that keeps our own one running."""
+    if given.chain_url:
+        yield given.chain_url, ()
+        return
+    tell("Starting the node")
+    node = Child("node", node_command(given), say)
+    rpc = str((await node.start())["rpc"])
+    node.fix("--port", rpc.rpartition(":")[2].strip("/"))
+    keeping = asyncio.create_task(node.keep_running())
+    try:
+        yield rpc, (keeping,)
+    finally:
+        await end(keeping)
+        await node.stop()
+
+
+@asynccontextmanager
+async def _platform(given: Settings, rpc: str, demo: bool, tell: Say) -> AsyncIterator[App]:
+    tell("Opening the database")
+    app = build(replace(given, chain_url=rpc))
+    try:
+        if demo:
+            await seed.ensure_operator(app, seed.OPERATOR)
+        yield app
+    finally:
+        await app.close()
+
+
+@asynccontextmanager
+async def _working(app: App) -> AsyncIterator[tuple["asyncio.Task[None]", ...]]:
+    """The dispatcher, once it has caught up with the chain, and its lease."""
+    async with dispatcher_lease(app, say) as lease:
+        dispatcher = build_dispatcher(app)
+        await dispatcher.start()
+        task = asyncio.create_task(dispatcher.run())
+        try:
+            yield task, lease
+        finally:
+            await end(task)
+
+
+@asynccontextmanager
+async def _answering(app: App, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
+    from jigap.web import site  # heavy, and only here needed
+
+    server = WebServer(site.create(app), listener)
+    task = await server.start()
+    try:
+        yield task
+    finally:
+        await server.finish(task)
+
+
+async def _seed(url: str) -> None:
+    """Demo people whom somebody has changed are no reason not to start."""
+    try:
+        await seed.seed(url)
+    except Refusal as refusal:
+        say(f"The demo data is incomplete: {refusal.detail}")
+
+
+def node_command(given: Settings) -> list[str]:
+    """How to start our own node on this data folder."""
+    command = [sys.executable, "-m", "jigap.cli", "node"]
+    return [*command, "--data", str(given.data), "--port", str(given.node_port)]
+
+
+def say(text: str) -> None:
+    """One line for whoever watches."""
+    print(f"jigap: {text}", file=sys.stderr, flush=True)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _announce(url: str, rpc: str, demo: bool, json_: bool) -> None:
+    people = [person.shown() for person in seed.PEOPLE] if demo else []
+    if json_:
+        ready = {"ready": True, "url": url, "rpc": rpc, "people": people}
+        print(json.dumps(ready, ensure_ascii=False), flush=True)
+        return
+    Console().print(_screen(url, rpc, people))
+
+
+def _screen(url: str, rpc: str, people: list[dict[str, str]]) -> Panel:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("API", f"[bold]{url}/api/v1[/bold]")
+    grid.add_row("API reference", f"{url}/schema")
+    grid.add_row("OpenAPI", f"{url}/openapi.json")
+    grid.add_row("Health", f"{url}/readyz")
+    grid.add_row("Chain (JSON-RPC)", rpc)
+    parts = Table.grid()
+    parts.add_row(grid)
+    parts.add_row("")
+    if people:
+        who = Table("Log in as", "Password", "Payment passphrase", "Phone", "Role", box=None)
+        for one in people:
+            who.add_row(
+                one["member_id"], one["password"], one["passphrase"], one["phone"], one["role"]
+            )
+        parts.add_row(who)
+        parts.add_row("[dim]These people are for trying things out; everybody knows them.[/dim]")
+    else:
+        parts.add_row("No people of ours. Make an operator: [bold]jigap operator create[/bold]")
+    parts.add_row("")
+    parts.add_row("Ctrl-C stops everything.")
+    return Panel(parts, title="jigap is ready", expand=False)
