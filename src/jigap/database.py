@@ -193,7 +193,9 @@ def insert_if_absent(connection: Connection, table: Table, **values: Any) -> boo
     """Insert a row unless one with its key is there; whether it was. Races are harmless."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # Without the option an implicit RETURNING leaves the count unknown on PostgreSQL.
+    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
+    return done.rowcount == 1
 
 
 def sqlite_url(path: Path) -> str:

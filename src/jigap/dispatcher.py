@@ -117,7 +117,7 @@ class Dispatcher:
         """Blocks in, transactions out, for ever."""
         while True:
             try:
-                under_way = await self._turn()
+                under_way = await self.turn()
                 pause_ms = self._settings.busy_poll_ms if under_way else self._settings.idle_poll_ms
                 await self._work.wait(pause_ms / 1000)
             except (NodeTrouble, RpcError) as trouble:
@@ -128,7 +128,7 @@ class Dispatcher:
                 await self._state(caught_up=False, stopped_reason=refusal.detail)
                 raise
 
-    async def _turn(self) -> bool:
+    async def turn(self) -> bool:
         """One look at everything; whether any transaction is under way."""
         await self._follow()
         await self._sign_wishes()
@@ -189,6 +189,7 @@ class Dispatcher:
     def _take_in(self, connection: Connection, block: ChainBlock) -> None:
         """All that one block means, in one transaction."""
         # Lanes are locked first: whoever decides about an account's money holds its lane.
+        self._open_lanes(connection, block)
         ended, strangers = lanes.settle(connection, self._chain_id, block)
         applied = index.apply(connection, block)
         members.activate(connection, block.citizens, block.time_ms)
@@ -202,6 +203,13 @@ class Dispatcher:
         transfers.note_external(connection, block, applied.movements, ours)
         auditor.check_block(connection, applied, block.time_ms)
         events.number_new(connection)
+
+    def _open_lanes(self, connection: Connection, block: ChainBlock) -> None:
+        """A member may have paid from here before our records knew that they ever would."""
+        senders = {one.sender for one in block.transactions}
+        for sender in sorted(lanes.without_lane(connection, self._chain_id, senders)):
+            if members.by_symid(connection, sender) is not None:
+                lanes.open_lane(connection, self._chain_id, sender)
 
     def _ours(
         self,
@@ -326,11 +334,13 @@ class Dispatcher:
     def _departures(self, connection: Connection) -> tuple[list[Departure], bool]:
         now_ms = self._clock.now_ms()
         unfinished = lanes.unfinished(connection, self._chain_id)
+        senders = {entry.sender for entry in unfinished}
+        accounts = index.accounts(connection, senders)
+        frozen = members.frozen_among(connection, senders)
         leaving: list[Departure] = []
         for sender, entries in groupby(unfinished, key=lambda entry: entry.sender):
-            account = index.account(connection, sender)
-            member = members.by_symid(connection, sender)
-            view = LaneView(account.nonce, account.balance_hug, bool(member and member.frozen))
+            account = accounts.get(sender, index.AccountView())
+            view = LaneView(account.nonce, account.balance_hug, sender in frozen)
             leaving += lanes.departures(view, list(entries), now_ms)
         return leaving, bool(unfinished)
 

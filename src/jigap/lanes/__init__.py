@@ -24,6 +24,7 @@ from jigap.lanes.records import (
     settle,
     unfinished,
     with_tag,
+    without_lane,
 )
 from jigap.lanes.states import FINAL, State
 from jigap.lanes.tag import TagKeys
@@ -58,4 +59,5 @@ __all__ = [
     "transaction",
     "unfinished",
     "with_tag",
+    "without_lane",
 ]

@@ -235,6 +235,16 @@ def is_lane(connection: Connection, chain_id: int, sender: bytes) -> bool:
     return next_nonce(connection, chain_id, sender) is not None
 
 
+def without_lane(connection: Connection, chain_id: int, senders: set[bytes]) -> set[bytes]:
+    """Which of these accounts have no lane."""
+    if not senders:
+        return set()
+    present = select(lanes.c.sender).where(
+        lanes.c.chain_id == chain_id, lanes.c.sender.in_(sorted(senders))
+    )
+    return senders - set(connection.scalars(present))
+
+
 def _insert(connection: Connection, chain_id: int, entry: Outgoing, **end: Any) -> None:
     fields = {name: getattr(entry, name) for name in Outgoing.__slots__}
     fields |= {"state": entry.state.value, "final": False} | end

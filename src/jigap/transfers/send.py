@@ -106,18 +106,16 @@ class Payments:
     async def send(self, member_id: str, key: str, order: Order, passphrase: str) -> Transfer:
         """Accept a payment, or answer the one this key is bound to. Raises a ``Refusal``."""
         tokens.require_key(key)
-        known = await self._database.read(self._replay, member_id, key, order)
-        if known is not None:
-            return known
-        await self._database.read(self._examine, member_id, order, lock=False)
+        found = await self._database.read(self._look, member_id, key, order)
+        if isinstance(found, Transfer):
+            return found
         async with self._lane_lock(member_id):
-            known = await self._database.read(self._replay, member_id, key, order)
-            if known is None:
-                await self._sign_and_record(member_id, key, order, passphrase)
-                self._work.ring()
-                known = await self._database.read(self._replay, member_id, key, order)
-        assert known is not None
-        return known
+            found = await self._database.read(self._look, member_id, key, order)
+            if isinstance(found, Transfer):
+                return found
+            made = await self._sign_and_record(found, key, order, passphrase)
+        self._work.ring()
+        return made
 
     async def get(self, member_id: str, transfer_id: str) -> Transfer:
         """A payment this member made or received. Raises ``TransferUnknown``."""
@@ -152,29 +150,28 @@ class Payments:
         return lock
 
     async def _sign_and_record(
-        self, member_id: str, key: str, order: Order, passphrase: str
-    ) -> None:
-        ready = await self._database.read(self._examine, member_id, order, lock=False)
-        assert ready.payer.wallet is not None
-        async with self._vault.unlocked(ready.payer.wallet.id, passphrase) as unlocked:
+        self, ready: _Ready, key: str, order: Order, passphrase: str
+    ) -> Transfer:
+        member_id, wallet = ready.payer.id, ready.payer.wallet
+        assert wallet is not None
+        found: Transfer | _Ready = ready
+        async with self._vault.unlocked(wallet.id, passphrase) as unlocked:
             for _ in range(SIGN_AGAIN_MAX):
-                now_ms = self._clock.now_ms()
-                transfer_id = new_id("tr", now_ms)
-                entry = self._signed(unlocked, ready, key, transfer_id, now_ms)
+                if isinstance(found, Transfer):
+                    return found
+                entry = self._signed(unlocked, found, key)
                 try:
                     with step("transfer.record"):
-                        await self._database.write(self._record, member_id, key, order, entry)
-                    return
-                except IntegrityError:
-                    # Another process accepted the same key first; the caller reads its row.
-                    return
-                except NonceTaken:
-                    ready = await self._database.read(self._examine, member_id, order, lock=False)
+                        return await self._database.write(
+                            self._record, member_id, key, order, entry
+                        )
+                except (IntegrityError, NonceTaken):
+                    # Another process was first: with the same key, or with the lane's next nonce.
+                    found = await self._database.read(self._look, member_id, key, order)
         raise refusals.LaneFull("Too many payments of this member at the same time.")
 
-    def _signed(
-        self, signer: lanes.Signer, ready: _Ready, key: str, transfer_id: str, now_ms: int
-    ) -> Outgoing:
+    def _signed(self, signer: lanes.Signer, ready: _Ready, key: str) -> Outgoing:
+        now_ms = self._clock.now_ms()
         tag = self._tags.make(PURPOSE, ready.payer.id, key, ready.sender)
         call = sct20.Transfer(ready.recipient_symid, ready.intent.amount)
         wanted = lanes.transaction(
@@ -191,20 +188,20 @@ class Payments:
             self._settings.chain_id,
             wanted,
             purpose=PURPOSE,
-            subject_id=transfer_id,
+            subject_id=new_id("tr", now_ms),
             now_ms=now_ms,
             deadline_ms=now_ms + self._settings.transfer_deadline_ms,
         )
 
     def _record(
         self, connection: Connection, member_id: str, key: str, order: Order, entry: Outgoing
-    ) -> None:
+    ) -> Transfer:
         """After this transaction the payment must happen or be undone by the chain."""
         lanes.open_lane(connection, self._settings.chain_id, entry.sender)
         lanes.next_nonce(connection, self._settings.chain_id, entry.sender, lock=True)
-        if self._replay(connection, member_id, key, order) is not None:
-            return
-        ready = self._examine(connection, member_id, order, lock=True)
+        ready = self._look(connection, member_id, key, order)
+        if isinstance(ready, Transfer):
+            return ready
         if ready.nonce != entry.nonce or ready.sender != entry.sender:
             raise NonceTaken
         purse = refills.purse(connection, self._settings.chain_id, entry.sender)
@@ -246,10 +243,16 @@ class Payments:
             token=intent.token,
             amount=str(intent.amount),
         )
+        return self._get(connection, member_id, entry.subject_id)
 
-    def _examine(
-        self, connection: Connection, member_id: str, order: Order, *, lock: bool
-    ) -> _Ready:
+    def _look(
+        self, connection: Connection, member_id: str, key: str, order: Order
+    ) -> Transfer | _Ready:
+        """The payment this key is bound to; else what a new one needs, or a refusal."""
+        known = self._replay(connection, member_id, key, order)
+        return known or self._examine(connection, member_id, order)
+
+    def _examine(self, connection: Connection, member_id: str, order: Order) -> _Ready:
         """Refuse what must be refused, in the documented order; else say what to sign."""
         caught_up, stopped, _ = lanes.dispatch(connection)
         if not caught_up:
@@ -259,7 +262,7 @@ class Payments:
         members.may_act(payer)
         if payer.wallet is None or payer.wallet.symid is None:
             raise refusals.WalletNotReady("There is no active wallet to pay from.")
-        now_ms = None if lock else self._clock.now_ms()
+        now_ms = self._clock.now_ms()
         recipient_id = self._open_recipient(order.recipient_id, member_id, now_ms)
         if recipient_id == member_id:
             raise refusals.RecipientIsSelf("Payer and recipient are the same person.")
