@@ -3,7 +3,7 @@ import pytest
 from jigap.chain import gas, sct20
 from jigap.chain.invalid import UnsupportedTemplate
 from jigap.chain.sct20 import Method
-from jigap.chain.template import SCT20, SCT30, SCT40, TEMPLATES
+from jigap.chain.template import SCT20, SCT30, SCT40, TEMPLATES, encode_template
 from jigap.chain.transaction import TYPE_DEPOSIT, TYPE_REMIT, TYPE_SCT
 
 BOB = bytes.fromhex("00020000000000060002")
@@ -61,6 +61,12 @@ def test_sct20_operation_prices(method: Method, price: int) -> None:
 def test_items_are_paid_one_by_one(template: int) -> None:
     assert gas.operation_gas(template, 1, items=3) == 90_000
     assert gas.operation_gas(template, 2, items=3) == 14_000
+
+
+def test_every_item_of_an_input_is_paid() -> None:
+    item = ["kind", "title", 100, 1, 1, ""]
+    input_ = encode_template(SCT40, 1, [item, item])
+    assert gas.input_operation_gas(TYPE_SCT, input_) == 60_000
 
 
 @pytest.mark.parametrize(("template", "method"), [(20, 10), (22, 8), (30, 8), (31, 0), (0, 0)])

@@ -82,6 +82,11 @@ def test_the_unchanged_transaction_is_accepted() -> None:
         ({"to": b""}, InvalidField, "contract creation by code is not supported"),
         ({"type": TYPE_SCT}, InvalidField, "an SCT transaction carries no value"),
         ({"type": TYPE_DEPOSIT}, InvalidField, "a deposit goes to nobody or back to its sender"),
+        (
+            {"type": TYPE_DEPOSIT, "to": NODE},
+            InvalidField,
+            "a deposit goes to nobody or back to its sender",
+        ),
     ],
 )  # fmt: skip
 def test_refuses_a_wrong_field_by_name(
