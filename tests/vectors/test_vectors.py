@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from jigap.chain import citizen, gas, hashing, rlp, sct20, signature, symid, template, transaction
+from jigap.keys import keystore
 
 VECTORS = json.loads((Path(__file__).parent / "symverse.json").read_text("utf-8"))["vectors"]
 
@@ -49,7 +50,7 @@ def check_hash(inputs: Any, expected: Any) -> None:
 
 
 def check_keystore(inputs: Any, expected: Any) -> None:
-    """A second keystore reader, written here from the format alone."""
+    """Our reader and a second one, written here from the format alone, open the file alike."""
     crypto = inputs["keystore"]["crypto"]
     parameters = crypto["kdfparams"]
     n, r, p = parameters["n"], parameters["r"], parameters["p"]
@@ -69,6 +70,7 @@ def check_keystore(inputs: Any, expected: Any) -> None:
     decryptor = Cipher(algorithms.AES(derived[:16]), counter).decryptor()
     secret = decryptor.update(ciphertext) + decryptor.finalize()
     assert secret == data(expected["private_key"])
+    assert keystore.decrypt(inputs["keystore"], inputs["passphrase"]).secret == secret
 
 
 def check_sct_input(inputs: Any, expected: Any) -> None:
