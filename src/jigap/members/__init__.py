@@ -42,7 +42,7 @@ from jigap.members.member import (
 )
 from jigap.members.passwords import Argon2Pool, PasswordsBusy, hash_password
 from jigap.members.personal import NameMalformed, PhoneMalformed
-from jigap.members.records import by_login, by_symid, count, get, many
+from jigap.members.records import by_login, by_symid, count, frozen_among, get
 from jigap.members.tables import wallets
 from jigap.members.wallet import (
     WalletExists,
@@ -92,10 +92,10 @@ __all__ = [
     "count_by_state",
     "create_member",
     "create_operator",
+    "frozen_among",
     "get",
     "hash_password",
     "login_of",
-    "many",
     "may_act",
     "password_of",
     "request_citizens",

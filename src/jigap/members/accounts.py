@@ -6,6 +6,7 @@ the login that was typed, so that guessing is as slow for a login nobody has as 
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -181,6 +182,16 @@ class Members:
         """One member with masked details. Raises ``MemberUnknown``."""
         return await self._database.read(self._profile, member_id)
 
+    async def find(self, name_or_id: str) -> Profile:
+        """One member by member id or id. Raises ``MemberUnknown``."""
+        return await self._database.read(
+            lambda connection: self._profile(connection, _known(connection, name_or_id).id)
+        )
+
+    async def profiles(self, member_ids: Collection[str]) -> dict[str, Profile]:
+        """Several members with masked details, by id, those that exist."""
+        return await self._database.read(self._profiles, member_ids)
+
     async def page(self, before: int | None, limit: int) -> list[Profile]:
         """Members for the operator, newest first, numbered below ``before``."""
         return await self._database.read(self._page, before, limit)
@@ -217,6 +228,10 @@ class Members:
         if member is None or row is None:
             raise MemberUnknown("There is no such member.")
         return self._masked(member, row)
+
+    def _profiles(self, connection: Connection, member_ids: Collection[str]) -> dict[str, Profile]:
+        rows = records.rows_of(connection, member_ids)
+        return {row.id: self._masked(records.member_of(row), row) for row in rows}
 
     def _page(self, connection: Connection, before: int | None, limit: int) -> list[Profile]:
         rows = records.page(connection, before, limit)
@@ -363,11 +378,16 @@ def _open_session(
 
 def _locked(connection: Connection, name_or_id: str) -> records.AnyRow:
     """The row of a member named by member id or id, locked. Raises ``MemberUnknown``."""
-    member = records.by_login(connection, name_or_id) or records.get(connection, name_or_id)
-    row = None if member is None else records.row_of(connection, member.id, lock=True)
-    if row is None:
-        raise MemberUnknown("There is no such member.")
+    row = records.row_of(connection, _known(connection, name_or_id).id, lock=True)
+    assert row is not None, "members are never deleted"
     return row
+
+
+def _known(connection: Connection, name_or_id: str) -> Member:
+    member = records.by_login(connection, name_or_id) or records.get(connection, name_or_id)
+    if member is None:
+        raise MemberUnknown("There is no such member.")
+    return member
 
 
 def _freeze(

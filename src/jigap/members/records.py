@@ -1,6 +1,6 @@
 """All SQL on members, sessions and their looked-up days; wallets have their own module."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,14 @@ from jigap.members.member import Member, Wallet, WalletState
 from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
 
 AnyRow = Row[*tuple[Any, ...]]
+
+_PERSONAL = (
+    members.c.name_sealed,
+    members.c.phone_sealed,
+    members.c.data_key_sealed,
+    members.c.created_ms,
+    members.c.verified_ms,
+)
 
 #: Failed sign-ins that cost nothing; after them the wait doubles from one second up to the most.
 FREE_FAILURES = 10
@@ -41,10 +49,16 @@ def by_symid(connection: Connection, symid: bytes) -> Member | None:
     return _one(connection, wallets.c.symid == symid)
 
 
-def many(connection: Connection, member_ids: Sequence[str]) -> dict[str, Member]:
-    """Members by id, those that exist."""
-    rows = connection.execute(_members().where(members.c.id.in_(member_ids)))
-    return {row.id: member_of(row) for row in rows}
+def frozen_among(connection: Connection, symids: Collection[bytes]) -> set[bytes]:
+    """Which of these accounts belong to frozen members."""
+    if not symids:
+        return set()
+    query = (
+        select(wallets.c.symid)
+        .join(members, members.c.id == wallets.c.member_id)
+        .where(wallets.c.symid.in_(sorted(symids)), members.c.frozen_ms.is_not(None))
+    )
+    return set(connection.scalars(query))
 
 
 def by_session(connection: Connection, token_hash: bytes, now_ms: int) -> Member | None:
@@ -63,12 +77,16 @@ def by_session(connection: Connection, token_hash: bytes, now_ms: int) -> Member
 
 
 def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]:
-    """Rows of members, newest first, numbered below ``before``."""
-    query = _members(members.c.name_sealed, members.c.phone_sealed, members.c.data_key_sealed)
-    query = query.add_columns(members.c.created_ms, members.c.verified_ms)
+    """Rows with personal fields, newest member first, numbered below ``before``."""
+    query = _members(*_PERSONAL)
     if before is not None:
         query = query.where(members.c.number < before)
     return list(connection.execute(query.order_by(members.c.number.desc()).limit(limit)))
+
+
+def rows_of(connection: Connection, member_ids: Collection[str]) -> list[AnyRow]:
+    """Rows with personal fields of several members."""
+    return list(connection.execute(_members(*_PERSONAL).where(members.c.id.in_(member_ids))))
 
 
 def row_of(connection: Connection, member_id: str, *, lock: bool = False) -> AnyRow | None:

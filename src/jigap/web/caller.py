@@ -1,0 +1,95 @@
+"""Who is asking, of which platform, and how: what every handler needs to know of a request."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from jigap import members
+from jigap.web.problems import MediaTypeUnsupported, OperatorOnly, RequestMalformed
+
+if TYPE_CHECKING:
+    from jigap.app import App
+
+AnyRequest = Request[Any, Any, Any]
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+PAGE_DEFAULT = 50
+_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,5})(?:$|[,;\s])", re.ASCII)
+_BEARER = re.compile(r"Bearer ([A-Za-z0-9._~+/=-]{1,200})", re.ASCII | re.IGNORECASE)
+
+
+def platform(connection: AnyConnection) -> "App":
+    """The platform this server belongs to."""
+    found: App = connection.app.state.platform
+    return found
+
+
+def caller(request: AnyRequest) -> members.Member:
+    """The member who asks; only behind ``signed_in``."""
+    found: members.Member = request.scope["state"]["member"]
+    return found
+
+
+def bearer(connection: AnyConnection) -> str | None:
+    """The session token in the Authorization header."""
+    match = _BEARER.fullmatch(connection.headers.get("authorization", "").strip())
+    return None if match is None else match[1]
+
+
+def address(request: AnyRequest) -> str:
+    """Where the request came from, for the audit trail."""
+    return request.client.host if request.client else ""
+
+
+async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Guard: whoever asks has a session."""
+    token = bearer(connection)
+    if token is None:
+        raise members.SessionMissing("This needs a session.")
+    member = await platform(connection).members.authenticate(token)
+    connection.scope["state"]["member"] = member
+
+
+async def operator_only(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Guard: whoever asks is an operator and not frozen."""
+    member: members.Member = connection.scope["state"]["member"]
+    if not member.is_operator:
+        raise OperatorOnly("This is for operators.")
+    if member.frozen:
+        raise members.MemberFrozen("This operator is frozen.")
+
+
+async def readable(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Guard: a body is JSON, and an address has no control characters."""
+    if any(ord(one) < 32 or ord(one) == 127 for one in connection.scope["path"]):
+        raise RequestMalformed("The address has control characters.")
+    for name, value in connection.query_params.items():
+        if any(ord(one) < 32 or ord(one) == 127 for one in f"{name}{value}"):
+            raise RequestMalformed("The query has control characters.")
+    has_body = connection.headers.get("content-length", "0") != "0" or (
+        "transfer-encoding" in connection.headers
+    )
+    media_type = connection.headers.get("content-type", "").split(";")[0].strip().lower()
+    if has_body and media_type != "application/json":
+        raise MediaTypeUnsupported("The body is not application/json.")
+
+
+def wait_s(request: AnyRequest) -> int:
+    """The seconds of ``Prefer: wait=N``, no more than the setting allows; 0 if there is none."""
+    match = _WAIT.search(request.headers.get("prefer", ""))
+    if match is None:
+        return 0
+    return min(int(match[1]), platform(request).settings.wait_max_s)
+
+
+def waited(seconds: int) -> dict[str, str]:
+    """The header that says which preference was honoured."""
+    return {"Preference-Applied": f"wait={seconds}"} if seconds else {}
+
+
+def page_size(request: AnyRequest, limit: int) -> int:
+    """How many rows a page has, whatever was asked for."""
+    return max(1, min(limit, platform(request).settings.page_max))

@@ -1,0 +1,224 @@
+"""The API's description of itself: OpenAPI 3.1, made from the routes and the shapes.
+
+Each route says in a word what it does and which refusals it may answer with (``says``); everything
+else is read off the handler: path and query parameters, the body and the answer. Schemas come from
+msgspec, the same library and the same classes that check requests, so the two cannot differ.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args, get_origin
+
+import msgspec
+from litestar import Litestar, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import ParameterKwarg
+from litestar.routes import HTTPRoute
+
+import jigap
+from jigap.members import MemberFrozen, SessionMissing
+from jigap.refusal import Refusal
+from jigap.tokens.refusals import KeyMalformed, KeyReused
+from jigap.web import problems
+from jigap.web.caller import operator_only, signed_in
+from jigap.web.shapes import Problem
+
+REF = "#/components/schemas/{name}"
+_NOT_PARAMETERS = frozenset({"request", "data", "return"})
+
+_WAIT_HEADER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=N`: answer when it is final, or after N seconds as it stands.",
+    "schema": {"type": "string", "examples": ["wait=10"]},
+}
+_KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Made by the client for one intent, for ever: the same key with the same body "
+    "has one effect and the same answer; with another body it is refused.",
+    "schema": {"type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]{8,100}$"},
+    "example": "2f1c9a52-7d0e-4c0b-9f4e-0c7e5d1b9a61",
+}
+
+
+def says(
+    summary: str,
+    *refusals: type[Refusal],
+    keyed: bool = False,
+    waits: bool = False,
+    tag: str = "",
+) -> dict[str, Any]:
+    """What a handler's ``opt`` holds for the description.
+
+    ``keyed``: needs an Idempotency-Key. ``waits``: understands ``Prefer: wait=N``.
+    """
+    return {
+        "summary": summary,
+        "refusals": refusals,
+        "keyed": keyed,
+        "waits": waits,
+        "tag": tag,
+    }
+
+
+def openapi(app: Litestar) -> dict[str, Any]:
+    """The whole description of an application's routes that say something."""
+    found = sorted(_handlers(app), key=lambda one: (one[0], one[1]))
+    types = [Problem]
+    for _, _, handler in found:
+        types += [one for one in (_body(handler), _answer(handler)) if one is not None]
+    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    by_type = dict(zip(map(repr, types), schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for path, method, handler in found:
+        paths.setdefault(path, {})[method.lower()] = _operation(path, handler, by_type)
+    problem = components["Problem"]
+    problem["additionalProperties"] = True
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "jigap",
+            "version": jigap.__version__,
+            "summary": "Pay people in tokens, in real time, by phone number.",
+            "description": "Amounts are decimal strings in whole tokens. Every error is a problem "
+            "(RFC 9457) with a stable `code`; `retryable` says whether the same request may "
+            "succeed later, and `hint` what to do.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": one} for one in dict.fromkeys(handler.opt["tag"] for *_, handler in found)
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "session": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token that POST /api/v1/session answers.",
+                }
+            },
+        },
+    }
+
+
+def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            if "summary" in handler.opt:
+                for method in handler.http_methods:
+                    yield route.path_format or "/", str(method), handler
+
+
+def _operation(path: str, handler: HTTPRouteHandler, schemas: dict[str, Any]) -> dict[str, Any]:
+    said = handler.opt
+    body, answer = _body(handler), _answer(handler)
+    operation: dict[str, Any] = {
+        "operationId": handler.handler_name.removeprefix("_"),
+        "summary": said["summary"],
+        "tags": [said["tag"]],
+        "parameters": list(_parameters(path, handler)),
+        "responses": _responses(handler, schemas, answer),
+    }
+    if handler.fn.__doc__:
+        operation["description"] = re.sub(r"\s+", " ", handler.fn.__doc__).strip()
+    if signed_in in handler.resolve_guards():
+        operation["security"] = [{"session": []}]
+    if body is not None:
+        required = not handler.parsed_fn_signature.parameters["data"].is_optional
+        operation["requestBody"] = {
+            "required": required,
+            "content": {"application/json": {"schema": schemas[repr(body)]}},
+        }
+    return operation
+
+
+def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
+    in_path = set(re.findall(r"{(\w+)}", path))
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if name in _NOT_PARAMETERS:
+            continue
+        (schema,), _ = msgspec.json.schema_components([field.raw], ref_template=REF)
+        schema.pop("default", None)
+        if "anyOf" in schema:  # a query parameter is not null, it is left away
+            schema = next(one for one in schema["anyOf"] if one.get("type") != "null")
+        kwarg = field.kwarg_definition
+        alias = kwarg.query if isinstance(kwarg, ParameterKwarg) and kwarg.query else name
+        parameter = {
+            "name": alias,
+            "in": "path" if name in in_path else "query",
+            "required": name in in_path or (field.is_required and not field.has_default),
+            "schema": schema,
+        }
+        if description := schema.pop("description", None):
+            parameter["description"] = description
+        yield parameter
+    if handler.opt["keyed"]:
+        yield _KEY_HEADER
+    if handler.opt["waits"]:
+        yield _WAIT_HEADER
+
+
+def _responses(handler: HTTPRouteHandler, schemas: dict[str, Any], answer: Any) -> dict[str, Any]:
+    ok: dict[str, Any] = {"description": "Done."}
+    if answer is not None:
+        ok["content"] = {"application/json": {"schema": schemas[repr(answer)]}}
+    responses = {str(handler.status_code): ok}
+    by_status: dict[int, list[type[Refusal]]] = {}
+    for refusal in _refusals(handler):
+        by_status.setdefault(problems.status_of(refusal), []).append(refusal)
+    for status, refusals in sorted(by_status.items()):
+        responses[str(status)] = _problem_response(refusals, schemas[repr(Problem)])
+    return responses
+
+
+def _problem_response(refusals: Sequence[type[Refusal]], schema: Any) -> dict[str, Any]:
+    lines = sorted({f"`{one.code}`: {problems.title_of(one)}." for one in refusals})
+    examples = {
+        one.code: {"value": problems.body_of(one(problems.title_of(one) + "."))} for one in refusals
+    }
+    return {
+        "description": "\n".join(f"* {line}" for line in lines),
+        "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
+    """What the route says, and what every route of its sort may answer."""
+    found: list[type[Refusal]] = [*handler.opt["refusals"], problems.RequestMalformed]
+    guards = handler.resolve_guards()
+    if signed_in in guards:
+        found.append(SessionMissing)
+    if operator_only in guards:
+        found += [problems.OperatorOnly, MemberFrozen]
+    if _body(handler) is not None:
+        found += [problems.BodyTooLarge]
+    found += [problems.MediaTypeUnsupported]
+    names = handler.parsed_fn_signature.parameters.keys() - {"request"}
+    if names:
+        found.append(problems.RequestInvalid)
+    if handler.opt["keyed"]:
+        found += [KeyMalformed, KeyReused]
+    return list(dict.fromkeys(found))
+
+
+def _body(handler: HTTPRouteHandler) -> Any:
+    field = handler.parsed_fn_signature.parameters.get("data")
+    if field is None:
+        return None
+    inner = [one for one in get_args(field.annotation) if one is not type(None)]
+    return inner[0] if field.is_optional else field.annotation
+
+
+def _answer(handler: HTTPRouteHandler) -> Any:
+    annotation = handler.parsed_fn_signature.return_type.annotation
+    if get_origin(annotation) is Response:
+        annotation = get_args(annotation)[0]
+    return None if annotation in (None, type(None), bytes) else annotation

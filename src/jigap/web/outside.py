@@ -1,0 +1,78 @@
+"""The outermost layer: security headers on every answer, one line of access log, two metrics.
+
+Logs and metrics know routes by their template (``/api/v1/transfers/{id}``) and never see a query, a
+body or a header: those hold phone numbers, names and secrets.
+"""
+
+import logging
+import time
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from jigap.web.health import Metrics
+
+log = logging.getLogger("jigap.access")
+
+API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: dict[str, str] = {
+    "content-security-policy": API_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Outside:
+    """Wraps the whole application."""
+
+    def __init__(self, inside: ASGIApp, metrics: Metrics) -> None:
+        self._inside = inside
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._inside(scope, receive, send)
+            return
+        status = 500
+        begun = time.perf_counter()
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_headers(list(message.get("headers", [])))
+            await send(message)
+
+        try:
+            await self._inside(scope, receive, send_on)
+        finally:
+            self._note(scope, status, time.perf_counter() - begun)
+
+    def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        template = str(dict(scope).get("path_template") or "(unknown)")
+        method = scope["method"] if scope["method"] in _METHODS else "(other)"
+        self._metrics.requests.labels(method, template, str(status)).inc()
+        self._metrics.seconds.labels(method, template).observe(seconds)
+        log.info("%s %s %d %.1f ms", method, template, status, seconds * 1000)
+
+
+def _with_headers(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Our headers where the answer has none of its own."""
+    present = {name.lower() for name, _ in given}
+    more: list[Any] = [
+        (name.encode(), value.encode())
+        for name, value in HEADERS.items()
+        if name.encode() not in present
+    ]
+    return given + more

@@ -1,0 +1,226 @@
+"""Reading the chain: transactions, blocks and tokens are public, an account is its owner's.
+
+Everything comes from the index, so that one answer is as of one height.
+"""
+
+from typing import Annotated
+
+from litestar import Router, get
+from msgspec import Meta
+from sqlalchemy import Connection
+
+from jigap import index, tokens
+from jigap.chain import symid as symids
+from jigap.chain.invalid import Invalid
+from jigap.money import format_amount
+from jigap.refusal import Kind, Refusal
+from jigap.web.caller import (
+    PAGE_DEFAULT,
+    AnyRequest,
+    caller,
+    page_size,
+    platform,
+    signed_in,
+)
+from jigap.web.describe import says
+from jigap.web.problems import CursorMalformed
+from jigap.web.resources.money import Cursor, Limit
+from jigap.web.shapes import (
+    AccountShown,
+    BlockShown,
+    Holding,
+    Page,
+    TransactionShown,
+    hex_of,
+    hex_or_none,
+    time_of,
+)
+
+_Hash = Annotated[
+    str, Meta(max_length=100, description="Transaction hash, hex with or without 0x.")
+]
+_Number = Annotated[str, Meta(max_length=30, description="Block number, or `latest`.")]
+_SymId = Annotated[str, Meta(max_length=60, description="SymID, hex with or without 0x.")]
+
+
+class TransactionUnknown(Refusal):
+    """No mined transaction of this hash."""
+
+    code = "transaction_unknown"
+    kind = Kind.MISSING
+    retryable = True
+    hint = "A transaction is here once it is in a block; ask again in a second."
+
+
+class BlockUnknown(Refusal):
+    """No block of this number yet."""
+
+    code = "block_unknown"
+    kind = Kind.MISSING
+    retryable = True
+    hint = "Ask for `latest` to see how far the chain is."
+
+
+class AccountPrivate(Refusal):
+    """Balance and history of an account are for its owner."""
+
+    code = "account_private"
+    kind = Kind.FORBIDDEN
+    hint = "Sign in as the member whose account this is."
+
+
+@get("/transactions/{hash:str}", opt=says("One transaction", TransactionUnknown, tag="explorer"))
+async def transaction(request: AnyRequest, hash: _Hash) -> TransactionShown:
+    """Check one payment by its transaction id: when, what, how much, and whether it succeeded."""
+    wanted = _bytes(hash, 32)
+    found = await platform(request).database.read(_transaction, wanted) if wanted else None
+    if found is None:
+        raise TransactionUnknown("There is no such transaction in any block.")
+    return found
+
+
+@get("/blocks/{number:str}", opt=says("One block", BlockUnknown, tag="explorer"))
+async def block(request: AnyRequest, number: _Number) -> BlockShown:
+    """A block with the hashes of its transactions."""
+    found = await platform(request).database.read(_block, number)
+    if found is None:
+        raise BlockUnknown("There is no such block yet.")
+    return found
+
+
+@get(
+    "/accounts/{symid:str}",
+    guards=[signed_in],
+    opt=says("One account", AccountPrivate, tag="explorer"),
+)
+async def account(request: AnyRequest, symid: _SymId) -> AccountShown:
+    """SYM and tokens of my own account, as of one height."""
+    return await platform(request).database.read(_account, _own(request, symid))
+
+
+@get(
+    "/accounts/{symid:str}/transactions",
+    guards=[signed_in],
+    opt=says("Transactions of one account", AccountPrivate, CursorMalformed, tag="explorer"),
+)
+async def account_transactions(
+    request: AnyRequest, symid: _SymId, cursor: Cursor | None = None, limit: Limit = PAGE_DEFAULT
+) -> Page[TransactionShown]:
+    """What my own account sent, paid or was paid by, newest first."""
+    own, size = _own(request, symid), page_size(request, limit)
+    return await platform(request).database.read(_history, own, _place(cursor), size)
+
+
+def _own(request: AnyRequest, text: str) -> bytes:
+    """The SymID asked for, if whoever asks may see it: its owner, or an operator."""
+    try:
+        wanted = symids.parse(text)
+    except (Invalid, ValueError):
+        wanted = b""
+    member = caller(request)
+    owns = member.wallet is not None and member.wallet.symid == wanted
+    if not wanted or not (owns or member.is_operator):
+        raise AccountPrivate("This account is not yours.")
+    return wanted
+
+
+def _transaction(connection: Connection, hash_: bytes) -> TransactionShown | None:
+    found = index.transaction(connection, hash_)
+    return None if found is None else _shown(connection, found)
+
+
+def _shown(connection: Connection, found: index.IndexedTransaction) -> TransactionShown:
+    mined_in = index.block(connection, found.block_number)
+    token = tokens.by_contract(connection, found.contract) if found.contract else None
+    amount = None
+    if found.amount is not None and (token is not None or found.contract is None):
+        amount = format_amount(found.amount, token.decimals if token else 18)
+    return TransactionShown(
+        hash=hex_of(found.hash),
+        block_number=found.block_number,
+        position=found.position,
+        time=None if mined_in is None else time_of(mined_in.time_ms),
+        succeeded=found.succeeded,
+        err_code=found.err_code,
+        kind=found.kind,
+        contract=hex_or_none(found.contract),
+        token=None if token is None else token.symbol,
+        source=hex_or_none(found.source),
+        target=hex_or_none(found.target),
+        amount=amount,
+        amount_units=None if found.amount is None else str(found.amount),
+        sender=hex_of(found.sender),
+        nonce=found.nonce,
+        fee_hug=str(found.fee_hug),
+        extra_data=hex_of(found.extra_data),
+        confirmations=max(index.height(connection) - found.block_number + 1, 1),
+    )
+
+
+def _block(connection: Connection, text: str) -> BlockShown | None:
+    if text == "latest":
+        number = index.height(connection)
+    elif text.isascii() and text.isdigit() and len(text) <= 18:
+        number = int(text)
+    else:
+        return None
+    found = index.block(connection, number)
+    if found is None:
+        return None
+    return BlockShown(
+        number=found.number,
+        hash=hex_of(found.hash),
+        parent_hash=hex_of(found.parent_hash),
+        time=time_of(found.time_ms),
+        transactions=[hex_of(one.hash) for one in index.transactions_in(connection, number)],
+        citizen_count=found.citizen_count,
+    )
+
+
+def _account(connection: Connection, symid: bytes) -> AccountShown:
+    view = index.account(connection, symid)
+    return AccountShown(
+        symid=hex_of(symid),
+        balance_hug=str(view.balance_hug),
+        deposit_hug=str(view.deposit_hug),
+        nonce=view.nonce,
+        holdings=[
+            _holding(connection, contract, units)
+            for contract, units in index.balances_of(connection, symid)
+        ],
+        height=index.height(connection),
+    )
+
+
+def _holding(connection: Connection, contract: bytes, units: int) -> Holding:
+    token = tokens.by_contract(connection, contract)
+    if token is None:
+        return Holding(None, hex_of(contract), str(units))
+    return Holding(token.symbol, hex_of(contract), format_amount(units, token.decimals))
+
+
+def _history(
+    connection: Connection, symid: bytes, before: int | None, size: int
+) -> Page[TransactionShown]:
+    found = index.transactions_of(connection, symid, before, size + 1)
+    next_ = str(found[size - 1].place) if len(found) > size else None
+    return Page([_shown(connection, one) for one in found[:size]], next_)
+
+
+def _place(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+        raise CursorMalformed("This is not the cursor of a page of transactions.")
+    return int(cursor)
+
+
+def _bytes(text: str, size: int) -> bytes | None:
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x").removeprefix("0X"))
+    except ValueError:
+        return None
+    return raw if len(raw) == size else None
+
+
+ROUTES = Router("/", route_handlers=[transaction, block, account, account_transactions])

@@ -1,0 +1,220 @@
+"""Balances, payments and the tokens they are made in."""
+
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from msgspec import UNSET, Meta
+
+from jigap import index, members, tokens, transfers
+from jigap.money import format_amount
+from jigap.refusal import Refusal
+from jigap.tokens.refusals import TokenNotReady, TokenPaused, TokenStopped, TokenUnknown
+from jigap.transfers import refusals as payment_refusals
+from jigap.web.caller import (
+    PAGE_DEFAULT,
+    AnyRequest,
+    caller,
+    page_size,
+    platform,
+    signed_in,
+    wait_s,
+    waited,
+)
+from jigap.web.describe import says
+from jigap.web.problems import CursorMalformed
+from jigap.web.resources.people import PASSPHRASE_REFUSALS
+from jigap.web.shapes import (
+    NO_CONTROL,
+    BalanceShown,
+    Counterpart,
+    Page,
+    TokenShown,
+    TokenState,
+    TransferAsked,
+    TransferShown,
+    hex_of,
+    hex_or_none,
+    time_of,
+    time_or_none,
+)
+
+Cursor = Annotated[
+    str, Meta(max_length=80, pattern=NO_CONTROL, description="The `next` of the page before.")
+]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000, description="Rows in the page; capped at 200.")]
+_Id = Annotated[str, Meta(max_length=64)]
+_Symbol = Annotated[str, Meta(max_length=64, description="Symbol or contract id.")]
+
+#: Every way in which a payment may be refused, in the order in which it is looked for.
+PAYMENT_REFUSALS: tuple[type[Refusal], ...] = (
+    payment_refusals.CatchingUp,
+    members.MemberFrozen,
+    payment_refusals.WalletNotReady,
+    members.RecipientUnknown,
+    members.RecipientExpired,
+    payment_refusals.RecipientIsSelf,
+    payment_refusals.RecipientNotReady,
+    TokenUnknown,
+    TokenNotReady,
+    TokenPaused,
+    TokenStopped,
+    payment_refusals.AmountZero,
+    payment_refusals.MemoTooLong,
+    payment_refusals.PaymentLimit,
+    payment_refusals.DailyLimit,
+    payment_refusals.LaneFull,
+    payment_refusals.BalanceInsufficient,
+    *PASSPHRASE_REFUSALS,
+)
+
+
+async def transfers_shown(
+    request: AnyRequest, found: list[transfers.Transfer]
+) -> list[TransferShown]:
+    """Payments as the member who asks sees them."""
+    me = caller(request).id
+    other = {one.id: one.recipient if one.member_id == me else one.member_id for one in found}
+    profiles = await platform(request).members.profiles(set(other.values()))
+    decimals = {token.symbol: token.decimals for token, _ in await platform(request).tokens.every()}
+    return [
+        TransferShown(
+            id=one.id,
+            direction="outgoing" if one.member_id == me else "incoming",
+            state=one.state.value,
+            token=one.token,
+            amount=format_amount(one.amount, decimals[one.token]),
+            memo=one.memo,
+            counterpart=_counterpart(profiles.get(other[one.id])),
+            transaction_hash=hex_of(one.transaction_hash),
+            block_number=one.block_number,
+            gas_refill_hug=str(one.gas_refill_hug),
+            created_at=time_of(one.created_ms),
+            final_at=time_or_none(one.final_ms),
+            reason=one.reason or one.queued_reason or UNSET,
+        )
+        for one in found
+    ]
+
+
+def token_shown(token: tokens.Token, contract: index.ContractView | None) -> TokenShown:
+    return TokenShown(
+        name=token.name,
+        symbol=token.symbol,
+        contract=hex_or_none(token.contract),
+        decimals=token.decimals,
+        total=None if contract is None else format_amount(contract.total, token.decimals),
+        state=_token_state(token, contract),
+    )
+
+
+@get("/balances", guards=[signed_in], opt=says("My balances", tag="money"))
+async def balances(request: AnyRequest) -> list[BalanceShown]:
+    """Every token, as of one height: what is free to spend, what is on hold, and both together."""
+    return [_balance_shown(one) for one in await _balances(request)]
+
+
+@get(
+    "/balances/{symbol:str}",
+    guards=[signed_in],
+    opt=says("My balance of one token", TokenUnknown, TokenNotReady, tag="money"),
+)
+async def balance(request: AnyRequest, symbol: _Symbol) -> BalanceShown:
+    """One token by its symbol or contract id."""
+    token, _ = await platform(request).tokens.find(symbol)
+    for one in await _balances(request):
+        if one.token == token.symbol:
+            return _balance_shown(one)
+    raise TokenNotReady("This token is not on the chain yet.", token=token.symbol)
+
+
+@post(
+    "/transfers",
+    guards=[signed_in],
+    opt=says("Pay", *PAYMENT_REFUSALS, keyed=True, waits=True, tag="money"),
+)
+async def pay(request: AnyRequest, data: TransferAsked) -> Response[TransferShown]:
+    """Pay the member a search has found.
+
+    The answer comes when the payment is recorded and can no longer be lost; it is final when
+    `state` is confirmed, refused or void. Nothing is bound to the Idempotency-Key by a refusal.
+    """
+    payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
+    key = tokens.require_key(request.headers.get("idempotency-key"))
+    order = transfers.Order(data.recipient_id, data.token, data.amount, data.memo)
+    sent = await payments.send(me.id, key, order, data.passphrase)
+    if seconds:
+        sent = await payments.wait(me.id, sent.id, seconds)
+    shown = (await transfers_shown(request, [sent]))[0]
+    location = {"Location": f"/api/v1/transfers/{sent.id}"}
+    return Response(shown, headers=location | waited(seconds))
+
+
+@get("/transfers", guards=[signed_in], opt=says("My payments", CursorMalformed, tag="money"))
+async def transfer_page(
+    request: AnyRequest, cursor: Cursor | None = None, limit: Limit = PAGE_DEFAULT
+) -> Page[TransferShown]:
+    """Payments made and received, newest first."""
+    if cursor is not None and not cursor.startswith("tr_"):
+        raise CursorMalformed("This is not the cursor of a page of payments.")
+    found, next_ = await platform(request).payments.page(
+        caller(request).id, cursor, page_size(request, limit)
+    )
+    return Page(await transfers_shown(request, found), next_)
+
+
+@get(
+    "/transfers/{id:str}",
+    guards=[signed_in],
+    opt=says("One payment", payment_refusals.TransferUnknown, waits=True, tag="money"),
+)
+async def transfer(request: AnyRequest, id: _Id) -> Response[TransferShown]:
+    """A payment I made or received."""
+    seconds = wait_s(request)
+    found = await platform(request).payments.wait(caller(request).id, id, seconds)
+    return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
+
+
+@get("/tokens", opt=says("Tokens", tag="money"))
+async def token_page(request: AnyRequest) -> Page[TokenShown]:
+    """Every token of the registry, in one page."""
+    return Page([token_shown(*one) for one in await platform(request).tokens.every()], None)
+
+
+@get("/tokens/{symbol:str}", opt=says("One token", TokenUnknown, tag="money"))
+async def token(request: AnyRequest, symbol: _Symbol) -> TokenShown:
+    """A token by its symbol or contract id."""
+    return token_shown(*await platform(request).tokens.find(symbol))
+
+
+async def _balances(request: AnyRequest) -> list[transfers.Balance]:
+    return await platform(request).payments.balances(caller(request).id)
+
+
+def _balance_shown(one: transfers.Balance) -> BalanceShown:
+    return BalanceShown(
+        token=one.token,
+        available=format_amount(one.available, one.decimals),
+        on_hold=format_amount(one.on_hold, one.decimals),
+        total=format_amount(one.total, one.decimals),
+        height=one.height,
+    )
+
+
+def _counterpart(profile: members.Profile | None) -> Counterpart:
+    if profile is None:
+        return Counterpart(None, None)
+    return Counterpart(profile.masked_name, profile.masked_phone)
+
+
+def _token_state(token: tokens.Token, contract: index.ContractView | None) -> TokenState:
+    if contract is None:
+        return "creating"
+    if token.stopped_reason:
+        return "stopped"
+    return "paused" if contract.paused else "active"
+
+
+ROUTES = Router(
+    "/",
+    route_handlers=[balances, balance, pay, transfer_page, transfer, token_page, token],
+)

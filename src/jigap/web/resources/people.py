@@ -1,0 +1,215 @@
+"""Members, sessions, wallets and the directory."""
+
+from typing import Annotated
+
+from litestar import Response, Router, delete, get, post, put
+from msgspec import Meta
+
+from jigap import keys, members
+from jigap.refusal import Kind, Refusal
+from jigap.web.caller import AnyRequest, bearer, caller, platform, signed_in, wait_s, waited
+from jigap.web.describe import says
+from jigap.web.shapes import (
+    NO_CONTROL,
+    MemberShown,
+    PassphraseChange,
+    RecipientShown,
+    SessionShown,
+    SignIn,
+    SignUp,
+    WalletAsked,
+    WalletShown,
+    hex_of,
+    hex_or_none,
+    time_of,
+    time_or_none,
+)
+
+_Words = Annotated[str, Meta(max_length=200, pattern=NO_CONTROL)]
+
+#: What may go wrong whenever a passphrase opens a key.
+PASSPHRASE_REFUSALS = (
+    keys.PassphraseWrong,
+    keys.PassphraseWait,
+    keys.PassphraseBusy,
+    keys.KdfBusy,
+)
+
+
+class OtpNotEnabled(Refusal):
+    """This member has no second factor."""
+
+    code = "otp_not_enabled"
+    kind = Kind.INVALID
+    hint = "Sign in without `otp`."
+
+
+def member_shown(profile: members.Profile) -> MemberShown:
+    """A member for that member's own eyes, or an operator's."""
+    member = profile.member
+    return MemberShown(
+        id=member.id,
+        member_id=member.login,
+        masked_name=profile.masked_name,
+        masked_phone=profile.masked_phone,
+        verification_level=member.level,
+        roles=sorted(member.roles),
+        frozen=member.frozen,
+        wallet=None if member.wallet is None else wallet_shown(member.wallet),
+        created_at=time_of(profile.created_ms),
+        verified_at=time_or_none(profile.verified_ms),
+    )
+
+
+def wallet_shown(wallet: members.Wallet) -> WalletShown:
+    return WalletShown(
+        symid=hex_or_none(wallet.symid),
+        public_key_hash=hex_of(wallet.public_key_hash),
+        state=wallet.state.value,
+    )
+
+
+@post(
+    "/members",
+    opt=says(
+        "Sign up",
+        members.LoginTaken,
+        members.LoginMalformed,
+        members.PasswordWeak,
+        members.PasswordsBusy,
+        members.NameMalformed,
+        members.PhoneMalformed,
+        tag="people",
+    ),
+)
+async def sign_up(request: AnyRequest, data: SignUp) -> MemberShown:
+    """Make a member. Name and phone number are verified before a wallet can be made."""
+    return member_shown(
+        await platform(request).members.sign_up(
+            data.member_id, data.password, data.name, data.phone
+        )
+    )
+
+
+@post(
+    "/session",
+    opt=says(
+        "Sign in",
+        members.SignInFailed,
+        members.SignInWait,
+        members.PasswordsBusy,
+        OtpNotEnabled,
+        tag="people",
+    ),
+)
+async def sign_in(request: AnyRequest, data: SignIn) -> SessionShown:
+    """Open a session; its token goes into the Authorization header of everything else."""
+    if data.otp is not None:
+        raise OtpNotEnabled("There is no second factor to check.")
+    session = await platform(request).members.sign_in(data.member_id, data.password)
+    return SessionShown(session.token, time_of(session.expires_ms))
+
+
+@delete("/session", guards=[signed_in], opt=says("Sign out", tag="people"))
+async def sign_out(request: AnyRequest) -> None:
+    """End the session of the token that is sent."""
+    await platform(request).members.sign_out(bearer(request) or "")
+
+
+@get("/me", guards=[signed_in], opt=says("Who I am", tag="people"))
+async def me(request: AnyRequest) -> MemberShown:
+    """The member whose session this is, with name and phone masked."""
+    return member_shown(await platform(request).members.profile(caller(request).id))
+
+
+@post(
+    "/wallet",
+    guards=[signed_in],
+    opt=says(
+        "Make my wallet",
+        members.MemberUnverified,
+        members.MemberFrozen,
+        members.WalletExists,
+        keys.PassphraseWeak,
+        keys.KdfBusy,
+        waits=True,
+        tag="people",
+    ),
+)
+async def make_wallet(request: AnyRequest, data: WalletAsked) -> Response[WalletShown]:
+    """Store a new key under the passphrase; the SymID follows within a block or two."""
+    wallets, member, seconds = platform(request).wallets, caller(request), wait_s(request)
+    wallet = await wallets.make(member.id, data.passphrase)
+    if seconds:
+        wallet = await wallets.wait(member.id, seconds)
+    return Response(wallet_shown(wallet), headers=waited(seconds))
+
+
+@put(
+    "/wallet/passphrase",
+    guards=[signed_in],
+    opt=says(
+        "Change my payment passphrase",
+        members.WalletMissing,
+        keys.PassphraseWeak,
+        keys.KeystoreChanged,
+        *PASSPHRASE_REFUSALS,
+        tag="people",
+    ),
+)
+async def change_passphrase(request: AnyRequest, data: PassphraseChange) -> WalletShown:
+    """The key and the SymID stay what they are."""
+    wallets = platform(request).wallets
+    return wallet_shown(await wallets.change_passphrase(caller(request).id, data.old, data.new))
+
+
+@get(
+    "/recipients",
+    guards=[signed_in],
+    opt=says(
+        "Find somebody to pay",
+        members.SearchMalformed,
+        members.PhoneMalformed,
+        members.NameMalformed,
+        members.MemberUnverified,
+        members.MemberFrozen,
+        members.DirectoryBudget,
+        tag="people",
+    ),
+)
+async def recipients(
+    request: AnyRequest,
+    phone: _Words | None = None,
+    member_id: _Words | None = None,
+    name: _Words | None = None,
+    last4: _Words | None = None,
+) -> list[RecipientShown]:
+    """By `phone`, or by `member_id`, or by `name` with the last four digits of the phone number.
+
+    The answer is empty for somebody who is not here, and for whoever is not verified.
+    """
+    directory, asker = platform(request).directory, caller(request)
+    match (phone, member_id, name, last4):
+        case (str(), None, None, None):
+            found = await directory.by_phone(asker, phone)
+        case (None, str(), None, None):
+            found = await directory.by_login(asker, member_id)
+        case (None, None, str(), str()):
+            found = await directory.by_name(asker, name, last4)
+        case _:
+            raise members.SearchMalformed("Search in exactly one way.")
+    return [RecipientShown(one.recipient_id, one.masked_name, one.masked_phone) for one in found]
+
+
+ROUTES = Router(
+    "/",
+    route_handlers=[
+        sign_up,
+        sign_in,
+        sign_out,
+        me,
+        make_wallet,
+        change_passphrase,
+        recipients,
+    ],
+)

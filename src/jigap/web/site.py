@@ -1,0 +1,62 @@
+"""The web server's application: routes, guards, limits, errors, the description of itself.
+
+``create`` is given the platform and answers an ASGI application; whoever runs it (``jigap up``,
+``jigap web``) also starts and stops the platform.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from litestar import Litestar, Router, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from jigap.refusal import Refusal
+from jigap.web import describe, health, problems, start
+from jigap.web.caller import AnyRequest, readable
+from jigap.web.outside import Outside
+from jigap.web.resources import explorer, money, operator, people
+
+if TYPE_CHECKING:
+    from jigap.app import App
+
+API = "/api/v1"
+BODY_MAX_BYTES = 64 * 1024
+
+
+def create(platform: "App") -> ASGIApp:
+    """The ASGI application of one platform."""
+    metrics = health.Metrics()
+    inside = Litestar(
+        route_handlers=[
+            Router(
+                API,
+                route_handlers=[people.ROUTES, money.ROUTES, operator.ROUTES, explorer.ROUTES],
+            ),
+            health.healthz,
+            health.readyz,
+            health.metrics,
+            description,
+            *start.ROUTES,
+        ],
+        guards=[readable],
+        exception_handlers={
+            Refusal: problems.refused,
+            HTTPException: problems.not_served,
+            Exception: problems.failed,
+        },
+        request_max_body_size=BODY_MAX_BYTES,
+        openapi_config=None,
+        state=State({"platform": platform, "metrics": metrics}),
+        logging_config=None,
+    )
+    inside.state.description = msgspec.json.encode(describe.openapi(inside))
+    return Outside(inside, metrics)
+
+
+@get("/openapi.json", media_type="application/json")
+async def description(request: AnyRequest) -> bytes:
+    """The description of the API, OpenAPI 3.1."""
+    found: bytes = request.app.state.description
+    return found
