@@ -21,20 +21,44 @@ from jigap.node.client import (
     Submitted,
     Tag,
 )
+from jigap.node.dev import DevAccount, DevChain, dev_chain
+from jigap.node.genesis import (
+    BLOCK_SIGNER,
+    OPERATOR,
+    TOKEN_OWNER,
+    TREASURY,
+    Genesis,
+    GenesisAccount,
+    platform_genesis,
+)
+from jigap.node.server import NodeConfig, RunningNode, run_node
 
 __all__ = [
+    "BLOCK_SIGNER",
+    "OPERATOR",
+    "TOKEN_OWNER",
+    "TREASURY",
     "ChainBlock",
     "ChainCitizen",
     "ChainContract",
     "ChainHeader",
     "ChainReceipt",
     "ChainTransaction",
+    "DevAccount",
+    "DevChain",
+    "Genesis",
+    "GenesisAccount",
     "NodeClient",
+    "NodeConfig",
     "NodeMalformed",
     "NodeTimeout",
     "NodeTrouble",
     "NodeUnreachable",
     "RpcError",
+    "RunningNode",
     "Submitted",
     "Tag",
+    "dev_chain",
+    "platform_genesis",
+    "run_node",
 ]
