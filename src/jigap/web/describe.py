@@ -6,7 +6,7 @@ msgspec, the same library and the same classes that check requests, so the two c
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -24,6 +24,7 @@ from jigap.web.caller import operator_only, signed_in
 from jigap.web.shapes import Problem
 
 REF = "#/components/schemas/{name}"
+EXAMPLE_REF = "#/components/examples/{name}"
 _NOT_PARAMETERS = frozenset({"request", "data", "return"})
 
 _WAIT_HEADER = {
@@ -75,8 +76,9 @@ def openapi(app: Litestar) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, method, handler in found:
         paths.setdefault(path, {})[method.lower()] = _operation(path, handler, by_type)
-    problem = components["Problem"]
-    problem["additionalProperties"] = True
+    components["Problem"]["additionalProperties"] = True
+    for schema in components.values():
+        schema["description"] = _one_line(schema.get("description", ""))
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -96,6 +98,7 @@ def openapi(app: Litestar) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "examples": _examples(handler for *_, handler in found),
             "securitySchemes": {
                 "session": {
                     "type": "http",
@@ -128,7 +131,7 @@ def _operation(path: str, handler: HTTPRouteHandler, schemas: dict[str, Any]) ->
         "responses": _responses(handler, schemas, answer),
     }
     if handler.fn.__doc__:
-        operation["description"] = re.sub(r"\s+", " ", handler.fn.__doc__).strip()
+        operation["description"] = _one_line(handler.fn.__doc__)
     if signed_in in handler.resolve_guards():
         operation["security"] = [{"session": []}]
     if body is not None:
@@ -181,12 +184,19 @@ def _responses(handler: HTTPRouteHandler, schemas: dict[str, Any], answer: Any) 
 
 def _problem_response(refusals: Sequence[type[Refusal]], schema: Any) -> dict[str, Any]:
     lines = sorted({f"`{one.code}`: {problems.title_of(one)}." for one in refusals})
-    examples = {
-        one.code: {"value": problems.body_of(one(problems.title_of(one) + "."))} for one in refusals
-    }
+    examples = {one.code: {"$ref": EXAMPLE_REF.format(name=one.code)} for one in refusals}
     return {
         "description": "\n".join(f"* {line}" for line in lines),
         "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def _examples(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
+    """A problem of every code that any route may answer."""
+    every = {one.code: one for handler in handlers for one in _refusals(handler)}
+    return {
+        code: {"value": problems.body_of(one(problems.title_of(one) + "."))}
+        for code, one in sorted(every.items())
     }
 
 
@@ -207,6 +217,12 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
     if handler.opt["keyed"]:
         found += [KeyMalformed, KeyReused]
     return list(dict.fromkeys(found))
+
+
+def _one_line(docstring: str) -> str:
+    """A docstring as CommonMark: paragraphs on one line each."""
+    paragraphs = docstring.replace("``", "`").split("\n\n")
+    return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 def _body(handler: HTTPRouteHandler) -> Any:

@@ -141,7 +141,7 @@ async def readyz(request: AnyRequest) -> Response[Readiness]:
     return response_of(NotReady(f"Not ready: {failing}.", checks=shown))  # type: ignore[return-value]
 
 
-@get("/metrics", media_type=CONTENT_TYPE_LATEST)
+@get("/metrics", media_type=CONTENT_TYPE_LATEST.partition("; charset")[0])
 async def metrics(request: AnyRequest) -> bytes:
     """Prometheus' text form."""
     app = platform(request)

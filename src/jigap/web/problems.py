@@ -160,7 +160,7 @@ def body_of(refusal: Refusal) -> dict[str, Any]:
 
 def title_of(refusal: type[Refusal]) -> str:
     """The first sentence of the class: the same for every refusal of this code."""
-    return (refusal.__doc__ or refusal.code).strip().split("\n")[0].rstrip(".")
+    return (refusal.__doc__ or refusal.code).strip().split("\n")[0].rstrip(".").replace("``", "")
 
 
 def response_of(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response[bytes]:

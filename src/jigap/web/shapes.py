@@ -28,6 +28,7 @@ Amount = Annotated[
 Hug = Annotated[str, Meta(description="SYM in hug (1 SYM = 10^18 hug).", pattern="^[0-9]+$")]
 Hash = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$", description="32 bytes in hex.")]
 SymId = Annotated[str, Meta(pattern="^0x[0-9a-f]{20}$", description="A SymID, 10 bytes in hex.")]
+Time = Annotated[datetime, Meta(tz=True, description="RFC 3339, in UTC.")]
 MemberId = Annotated[
     str,
     Meta(
@@ -202,15 +203,15 @@ class MemberShown(Struct, frozen=True):
     roles: list[str]
     frozen: bool
     wallet: WalletShown | None
-    created_at: datetime
-    verified_at: datetime | None
+    created_at: Time
+    verified_at: Time | None
 
 
 class SessionShown(Struct, frozen=True):
     """A new session. The token is shown once."""
 
     token: str
-    expires_at: datetime
+    expires_at: Time
 
 
 class BalanceShown(Struct, frozen=True):
@@ -259,8 +260,8 @@ class TransferShown(Struct, frozen=True):
     transaction_hash: Hash
     block_number: int | None
     gas_refill_hug: Hug
-    created_at: datetime
-    final_at: datetime | None
+    created_at: Time
+    final_at: Time | None
     reason: str | UnsetType = UNSET
 
 
@@ -285,8 +286,8 @@ class OperationShown(Struct, frozen=True):
     state: Literal["wished"] | TransferState
     transaction_hash: Hash | None
     block_number: int | None
-    created_at: datetime
-    final_at: datetime | None
+    created_at: Time
+    final_at: Time | None
     reason: str | UnsetType = UNSET
 
 
@@ -309,7 +310,7 @@ class TransactionShown(Struct, frozen=True):
     hash: Hash
     block_number: int
     position: int
-    time: datetime | None
+    time: Time | None
     succeeded: bool
     err_code: int | None
     kind: str | None
@@ -332,7 +333,7 @@ class BlockShown(Struct, frozen=True):
     number: int
     hash: Hash
     parent_hash: Hash
-    time: datetime
+    time: Time
     transactions: list[Hash]
     citizen_count: int
 

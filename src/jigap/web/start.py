@@ -40,7 +40,7 @@ def language_of(accepted: str) -> str:
     return best
 
 
-@get("/", media_type="text/html; charset=utf-8")
+@get("/", media_type="text/html")
 async def page(request: AnyRequest) -> Response[str]:
     """The page."""
     app = platform(request)
@@ -65,13 +65,13 @@ async def page(request: AnyRequest) -> Response[str]:
         "Content-Language": language,
         "Vary": "Accept-Language",
     }
-    return Response(html, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html, media_type="text/html", headers=headers)
 
 
-@get("/static/start.css", media_type="text/css; charset=utf-8")
+@get("/static/start.css", media_type="text/css")
 async def style() -> Response[bytes]:
     """The page's style."""
-    return _file(_STYLE, "text/css; charset=utf-8")
+    return _file(_STYLE, "text/css")
 
 
 @get(["/static/mark.svg", "/favicon.ico"], media_type="image/svg+xml")

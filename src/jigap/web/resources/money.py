@@ -6,7 +6,7 @@ from litestar import Response, Router, get, post
 from msgspec import UNSET, Meta
 
 from jigap import index, members, tokens, transfers
-from jigap.money import format_amount
+from jigap.money import AmountMalformed, format_amount
 from jigap.refusal import Refusal
 from jigap.tokens.refusals import TokenNotReady, TokenPaused, TokenStopped, TokenUnknown
 from jigap.transfers import refusals as payment_refusals
@@ -58,6 +58,7 @@ PAYMENT_REFUSALS: tuple[type[Refusal], ...] = (
     TokenNotReady,
     TokenPaused,
     TokenStopped,
+    AmountMalformed,
     payment_refusals.AmountZero,
     payment_refusals.MemoTooLong,
     payment_refusals.PaymentLimit,

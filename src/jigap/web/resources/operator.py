@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta
 from jigap import members, tokens
 from jigap.lanes import FINAL
 from jigap.money import AmountMalformed, format_amount
+from jigap.node import NodeMalformed, NodeTimeout, NodeUnreachable, RpcError
 from jigap.refusal import Refusal
 from jigap.tokens.refusals import (
     AccountUnknown,
@@ -43,6 +44,8 @@ _OperationId = Annotated[str, Meta(max_length=64)]
 _Symbol = Annotated[str, Meta(max_length=64, description="Symbol or contract id.")]
 _Account = Annotated[str, Meta(max_length=64, pattern=shapes.NO_CONTROL)]
 
+#: The one read that asks the node itself may find it away.
+NODE_TROUBLE: tuple[type[Refusal], ...] = (NodeUnreachable, NodeTimeout, NodeMalformed, RpcError)
 _ON_TOKEN: tuple[type[Refusal], ...] = (TokenUnknown, TokenNotReady)
 _ON_ACCOUNT = (*_ON_TOKEN, AccountUnknown, AmountMalformed)
 
@@ -251,7 +254,7 @@ async def transfer_from(
 
 @get(
     "/tokens/{symbol:str}/allowance",
-    opt=says("Read an allowance", *_ON_TOKEN, AccountUnknown, tag="operator"),
+    opt=says("Read an allowance", *_ON_TOKEN, AccountUnknown, *NODE_TROUBLE, tag="operator"),
 )
 async def allowance(
     request: AnyRequest, symbol: _Symbol, owner: _Account, spender: _Account
