@@ -11,70 +11,41 @@ since 1970, hashes are 32 bytes, SymIDs and contract addresses 10 bytes.
 """
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-import aiohttp
-import msgspec
+from jigap.node.wire import (
+    NodeMalformed,
+    NodeTimeout,
+    NodeTrouble,
+    NodeUnreachable,
+    RpcError,
+    Wire,
+)
 
-from jigap.refusal import Kind, Refusal
-
-#: A batch holds at most this many calls …
-BATCH_CALLS_MAX = 256
-#: … and this many bytes, because a public node refuses bodies above 128 kB.
-BATCH_BYTES_MAX = 120_000
-#: Batches under way at one time; more only queue in the node.
-BATCHES_IN_FLIGHT_MAX = 2
-#: Calls waiting to leave; beyond it the caller is told that the node does not keep up.
-WAITING_MAX = 20_000
+__all__ = [
+    "ChainBlock",
+    "ChainCitizen",
+    "ChainContract",
+    "ChainHeader",
+    "ChainReceipt",
+    "ChainTransaction",
+    "NodeClient",
+    "NodeMalformed",
+    "NodeTimeout",
+    "NodeTrouble",
+    "NodeUnreachable",
+    "RpcError",
+    "Submitted",
+    "Tag",
+]
 
 T = TypeVar("T")
 
 #: A height, or one of the words a node knows.
 Tag = int | Literal["latest", "pending", "earliest"]
-
-
-class RpcError(Refusal):
-    """The node understood the call and answered with an error object."""
-
-    code: ClassVar[str] = "node_refused"
-    kind: ClassVar[Kind] = Kind.CONFLICT
-
-    def __init__(self, rpc_code: int, message: str) -> None:
-        super().__init__(message, rpc_code=rpc_code)
-        self.rpc_code = rpc_code
-        self.message = message
-
-
-class NodeTrouble(Refusal):
-    """No usable answer: the call may or may not have had an effect."""
-
-    code: ClassVar[str] = "node_trouble"
-    kind: ClassVar[Kind] = Kind.UNAVAILABLE
-    retryable: ClassVar[bool] = True
-    hint: ClassVar[str] = "Try again in a moment."
-
-
-class NodeUnreachable(NodeTrouble):
-    """No connection, or it broke before the answer."""
-
-    code: ClassVar[str] = "node_unreachable"
-
-
-class NodeTimeout(NodeTrouble):
-    """No answer in time."""
-
-    code: ClassVar[str] = "node_timeout"
-
-
-class NodeMalformed(NodeTrouble):
-    """An answer that is not the JSON-RPC we asked for."""
-
-    code: ClassVar[str] = "node_malformed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +153,6 @@ class ChainReceipt:
     contract_address: bytes | None
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A call on its way: its JSON without the closing of the batch, and who waits for it."""
-
-    id: int
-    body: bytes
-    answer: "asyncio.Future[Any]"
-
-
 class NodeClient:
     """Calls to one node, coalesced into batches.
 
@@ -199,12 +161,7 @@ class NodeClient:
 
     def __init__(self, url: str, timeout_ms: int = 10_000) -> None:
         self.url = url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
-        self._session: aiohttp.ClientSession | None = None
-        self._waiting: deque[_Waiting] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._leaving = False
-        self._last_id = time.monotonic_ns() & 0xFFFF_FFFF  # any start will do
+        self._wire = Wire(url, timeout_ms)
         self._citizen_heights: dict[int, int] = {}  # block number -> citizen block number
         self._serves_block_receipts = True
 
@@ -221,90 +178,14 @@ class NodeClient:
 
     async def close(self) -> None:
         """Let go of the connections. Calls still waiting fail as unreachable."""
-        for task in tuple(self._under_way):
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        _fail(tuple(self._waiting), lambda: NodeUnreachable("the client was closed"))
-        self._waiting.clear()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._wire.close()
 
     async def call(self, method: str, *params: Any) -> Any:
         """The ``result`` of one JSON-RPC call.
 
         Raises ``RpcError`` for an error object and a ``NodeTrouble`` for everything else.
         """
-        if len(self._waiting) >= WAITING_MAX:
-            raise NodeTimeout("the node does not keep up", waiting=len(self._waiting))
-        loop = asyncio.get_running_loop()
-        self._last_id += 1
-        body = msgspec.json.encode(
-            {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        )
-        waiting = _Waiting(self._last_id, body, loop.create_future())
-        self._waiting.append(waiting)
-        if not self._leaving:
-            self._leaving = True
-            loop.call_soon(self._leave)
-        return await waiting.answer
-
-    def _leave(self) -> None:
-        """Send what waits, as far as batches may be under way."""
-        self._leaving = False
-        while self._waiting and len(self._under_way) < BATCHES_IN_FLIGHT_MAX:
-            task = asyncio.ensure_future(self._send(self._take()))
-            self._under_way.add(task)
-            task.add_done_callback(self._back)
-
-    def _back(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
-        self._leave()
-
-    def _take(self) -> list[_Waiting]:
-        taken = [self._waiting.popleft()]
-        size = len(taken[0].body)
-        while self._waiting and len(taken) < BATCH_CALLS_MAX:
-            size += len(self._waiting[0].body) + 1
-            if size > BATCH_BYTES_MAX:
-                break
-            taken.append(self._waiting.popleft())
-        return taken
-
-    async def _send(self, calls: list[_Waiting]) -> None:
-        try:
-            answers = await self._round_trip(calls)
-        except RpcError as refused:
-            rpc_code, message = refused.rpc_code, refused.message
-            _fail(calls, lambda: RpcError(rpc_code, message))
-        except NodeTrouble as trouble:
-            kind, detail = type(trouble), trouble.detail
-            _fail(calls, lambda: kind(detail))
-        except asyncio.CancelledError:
-            _fail(calls, lambda: NodeUnreachable("the client was closed"))
-            raise
-        else:
-            _deliver(calls, answers)
-
-    async def _round_trip(self, calls: list[_Waiting]) -> dict[Any, dict[str, Any]]:
-        """Answers by id."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=self._timeout, connector=aiohttp.TCPConnector(limit=0)
-            )
-        body = b"[" + b",".join(waiting.body for waiting in calls) + b"]"
-        try:
-            async with self._session.post(
-                self.url, data=body, headers={"Content-Type": "application/json"}
-            ) as response:
-                status, content = response.status, await response.read()
-        except TimeoutError as error:
-            raise NodeTimeout(f"no answer from {self.url} in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise NodeUnreachable(f"{self.url}: {error}") from error
-        if status != 200:
-            raise NodeMalformed(f"{self.url} answered HTTP {status}", status=status)
-        return _by_id(content)
+        return await self._wire.call(method, params)
 
     # -- what a chain knows ---------------------------------------------------------------------
 
@@ -450,44 +331,6 @@ def _outcome(refused: RpcError) -> Submitted:
     if refused.rpc_code in (-32000, -32602):
         return Submitted("rejected", refused.message)
     return Submitted("unknown", refused.message)
-
-
-def _fail(calls: "list[_Waiting] | tuple[_Waiting, ...]", error: Callable[[], Exception]) -> None:
-    for waiting in calls:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error())
-
-
-def _by_id(content: bytes) -> dict[Any, dict[str, Any]]:
-    try:
-        answers = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        raise NodeMalformed("the answer is not JSON") from error
-    if isinstance(answers, dict) and isinstance(answers.get("error"), dict):
-        raise _rpc_error(answers["error"])
-    if not isinstance(answers, list) or not all(isinstance(one, dict) for one in answers):
-        raise NodeMalformed("the answer is not a JSON-RPC batch")
-    return {one["id"]: one for one in answers if isinstance(one.get("id"), int)}
-
-
-def _deliver(calls: list[_Waiting], answers: dict[Any, dict[str, Any]]) -> None:
-    for waiting in calls:
-        if waiting.answer.done():  # the caller has gone
-            continue
-        answer = answers.get(waiting.id)
-        if answer is None:
-            waiting.answer.set_exception(NodeMalformed("the batch lacks an answer"))
-        elif isinstance(answer.get("error"), dict):
-            waiting.answer.set_exception(_rpc_error(answer["error"]))
-        elif "result" in answer:
-            waiting.answer.set_result(answer["result"])
-        else:
-            waiting.answer.set_exception(NodeMalformed("neither result nor error"))
-
-
-def _rpc_error(error: dict[str, Any]) -> RpcError:
-    code = error.get("code")
-    return RpcError(code if isinstance(code, int) else 0, str(error.get("message", "")))
 
 
 def _read(shape: Callable[[], T]) -> T:

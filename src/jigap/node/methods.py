@@ -6,80 +6,39 @@ chain. Clients differ in what they send, so surplus parameters are ignored, the 
 optional, and an index may be a number or a hex quantity.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from jigap import __version__
 from jigap.chain import citizen as citizens
 from jigap.chain import gas, template, transaction
-from jigap.chain.hashing import HASH_BYTES, sha3_256
+from jigap.chain.hashing import sha3_256
 from jigap.chain.invalid import Invalid
-from jigap.chain.symid import SYMID_BYTES, SymId
 from jigap.chain.transaction import TYPE_REMIT
 from jigap.node import forms
 from jigap.node.forms import Form
+from jigap.node.parameters import (
+    Params,
+    read_data,
+    read_flag,
+    read_hash,
+    read_mapping,
+    read_number,
+    read_symid,
+    refuse,
+    required,
+)
 from jigap.node.solo import SoloChain
 from jigap.node.state import State
 from jigap.node.store import CitizenBlock, StoredHeader
 
-Params: TypeAlias = list[Any]
 Method: TypeAlias = Callable[[SoloChain, Params], Any]
 
 PROTOCOL_VERSION = "0x40"
-#: Decoded data longer than this is refused before it is looked at.
-DATA_BYTES_MAX = 64 << 10
 _NUMBER_MAX = (1 << 63) - 1
 
-_HEX = re.compile(r"0[xX][0-9a-fA-F]*", re.ASCII)
-_HEX_DATA = re.compile(r"(?:0[xX])?([0-9a-fA-F]*)", re.ASCII)
 
-
-class InvalidParams(Exception):
-    """The parameters are missing or of the wrong kind."""
-
-
-# -- reading parameters ----------------------------------------
-
-
-def _at(params: Params, at: int) -> Any:
-    if len(params) <= at or params[at] is None:
-        raise InvalidParams(f"missing value for required argument {at}")
-    return params[at]
-
-
-def _refuse(at: int, why: str) -> InvalidParams:
-    return InvalidParams(f"invalid argument {at}: {why}")
-
-
-def _bytes(params: Params, at: int, length: int | None = None) -> bytes:
-    text = _at(params, at)
-    match = _HEX_DATA.fullmatch(text) if isinstance(text, str) else None
-    if match is None or len(match[1]) % 2:
-        raise _refuse(at, "expected hex data")
-    if len(match[1]) > 2 * DATA_BYTES_MAX:
-        raise _refuse(at, "too long")
-    value = bytes.fromhex(match[1])
-    if length is not None and len(value) != length:
-        raise _refuse(at, f"expected {length} bytes, got {len(value)}")
-    return value
-
-
-def _symid(params: Params, at: int) -> SymId:
-    return _bytes(params, at, SYMID_BYTES)
-
-
-def _hash(params: Params, at: int) -> bytes:
-    return _bytes(params, at, HASH_BYTES)
-
-
-def _number(value: Any, at: int) -> int:
-    """A hex quantity or a JSON number."""
-    if isinstance(value, str) and _HEX.fullmatch(value) and 2 < len(value) <= 66:
-        return int(value, 16)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise _refuse(at, "expected a hex quantity")
+# -- block tags ----------------------------------------
 
 
 def _height(chain: SoloChain, params: Params, at: int) -> int:
@@ -92,7 +51,7 @@ def _height(chain: SoloChain, params: Params, at: int) -> int:
         return chain.tip.header.number
     if tag == "earliest":
         return 0
-    return min(_number(tag, at), _NUMBER_MAX)
+    return min(read_number(tag, at), _NUMBER_MAX)
 
 
 def _state(chain: SoloChain, params: Params, at: int) -> State:
@@ -104,24 +63,13 @@ def _state(chain: SoloChain, params: Params, at: int) -> State:
 
 def _header(chain: SoloChain, params: Params, at: int) -> StoredHeader | None:
     """The block that a tag names; the tag is required."""
-    _at(params, at)
+    required(params, at)
     return chain.view.header(_height(chain, params, at))
 
 
 def _header_by_hash(chain: SoloChain, params: Params) -> StoredHeader | None:
-    number = chain.view.number_of(_hash(params, 0))
+    number = chain.view.number_of(read_hash(params, 0))
     return None if number is None else chain.view.header(number)
-
-
-def _full(params: Params, at: int) -> bool:
-    return len(params) > at and params[at] is True
-
-
-def _object(params: Params, at: int) -> dict[str, Any]:
-    value = _at(params, at)
-    if not isinstance(value, dict):
-        raise _refuse(at, "expected an object")
-    return value
 
 
 def _always(value: Any) -> Method:
@@ -136,7 +84,7 @@ def client_version(chain: SoloChain, params: Params) -> str:
 
 
 def web3_sha3(chain: SoloChain, params: Params) -> str:
-    return forms.data(sha3_256(_bytes(params, 0)))
+    return forms.data(sha3_256(read_data(params, 0)))
 
 
 def net_version(chain: SoloChain, params: Params) -> str:
@@ -155,11 +103,11 @@ def gas_price(chain: SoloChain, params: Params) -> str:
 
 
 def get_balance(chain: SoloChain, params: Params) -> str:
-    return hex(_state(chain, params, 1).account(_symid(params, 0)).balance)
+    return hex(_state(chain, params, 1).account(read_symid(params, 0)).balance)
 
 
 def get_transaction_count(chain: SoloChain, params: Params) -> str:
-    symid = _symid(params, 0)
+    symid = read_symid(params, 0)
     nonce = _state(chain, params, 1).account(symid).nonce
     if len(params) > 1 and params[1] in ("pending", "padding"):
         nonce = chain.pool.next_nonce(symid, nonce)
@@ -167,20 +115,20 @@ def get_transaction_count(chain: SoloChain, params: Params) -> str:
 
 
 def get_deposit(chain: SoloChain, params: Params) -> Form:
-    symid = _symid(params, 0)
+    symid = read_symid(params, 0)
     return forms.deposit(symid, _state(chain, params, 1).account(symid))
 
 
 def estimate_gas(chain: SoloChain, params: Params) -> str:
-    asked = _object(params, 0)
+    asked = read_mapping(params, 0)
     to_empty = not asked.get("to") or asked["to"] == "0x"
     given = asked.get("input") or asked.get("data") or "0x"
-    type_ = _number(asked.get("type") or 0, 0)
-    return hex(gas.gas_used(to_empty, type_, _bytes([given], 0)))
+    type_ = read_number(asked.get("type") or 0, 0)
+    return hex(gas.gas_used(to_empty, type_, read_data([given], 0)))
 
 
 def send_raw_transaction(chain: SoloChain, params: Params) -> str:
-    return forms.data(chain.submit(_bytes(params, 0)))
+    return forms.data(chain.submit(read_data(params, 0)))
 
 
 # -- sym: blocks and transactions ----------------------------------------
@@ -192,12 +140,12 @@ def block_number(chain: SoloChain, params: Params) -> str:
 
 def get_block_by_number(chain: SoloChain, params: Params) -> Form | None:
     stored = _header(chain, params, 0)
-    return None if stored is None else forms.block(stored, chain.view, _full(params, 1))
+    return None if stored is None else forms.block(stored, chain.view, read_flag(params, 1))
 
 
 def get_block_by_hash(chain: SoloChain, params: Params) -> Form | None:
     stored = _header_by_hash(chain, params)
-    return None if stored is None else forms.block(stored, chain.view, _full(params, 1))
+    return None if stored is None else forms.block(stored, chain.view, read_flag(params, 1))
 
 
 def get_block_transaction_count_by_number(chain: SoloChain, params: Params) -> str | None:
@@ -220,7 +168,7 @@ def get_block_receipts(chain: SoloChain, params: Params) -> list[Form] | None:
 
 
 def get_transaction_by_hash(chain: SoloChain, params: Params) -> Form | None:
-    hash_ = _hash(params, 0)
+    hash_ = read_hash(params, 0)
     located = chain.view.transaction(hash_)
     if located is not None:
         return forms.transaction(located, _block_hash(chain, located.number))
@@ -237,7 +185,7 @@ def get_transaction_by_block(chain: SoloChain, params: Params) -> Form | None:
 
 
 def _transaction_in(chain: SoloChain, stored: StoredHeader | None, params: Params) -> Form | None:
-    index = _number(_at(params, 1), 1)
+    index = read_number(required(params, 1), 1)
     if stored is None:
         return None
     located = chain.view.transaction_at(stored.signed.header.number, index)
@@ -245,7 +193,7 @@ def _transaction_in(chain: SoloChain, stored: StoredHeader | None, params: Param
 
 
 def get_transaction_receipt(chain: SoloChain, params: Params) -> Form | None:
-    located = chain.view.transaction(_hash(params, 0))
+    located = chain.view.transaction(read_hash(params, 0))
     return None if located is None else forms.receipt(located, _block_hash(chain, located.number))
 
 
@@ -263,18 +211,18 @@ def pending_transactions(chain: SoloChain, params: Params) -> list[Form]:
 
 
 def get_contract(chain: SoloChain, params: Params) -> Form | None:
-    found = _state(chain, params, 1).contract(_symid(params, 0))
+    found = _state(chain, params, 1).contract(read_symid(params, 0))
     return None if found is None else forms.contract(found)
 
 
 def get_contract_account(chain: SoloChain, params: Params) -> Form:
     state = _state(chain, params, 2)
-    return {"balance": hex(state.token_balance(_symid(params, 0), _symid(params, 1)))}
+    return {"balance": hex(state.token_balance(read_symid(params, 0), read_symid(params, 1)))}
 
 
 def get_allowance(chain: SoloChain, params: Params) -> Form:
     state = _state(chain, params, 3)
-    allowed = state.allowance(_symid(params, 0), _symid(params, 1), _symid(params, 2))
+    allowed = state.allowance(read_symid(params, 0), read_symid(params, 1), read_symid(params, 2))
     return {"balance": hex(allowed)}
 
 
@@ -282,17 +230,17 @@ def get_allowance(chain: SoloChain, params: Params) -> Form:
 
 
 def get_citizen_by_symid(chain: SoloChain, params: Params) -> Form | None:
-    found = _state(chain, params, 1).citizen(_symid(params, 0))
+    found = _state(chain, params, 1).citizen(read_symid(params, 0))
     return None if found is None else forms.citizen_record(found)
 
 
 def get_raw_citizen_by_symid(chain: SoloChain, params: Params) -> str | None:
-    raw = _state(chain, params, 1).raw_citizen(_symid(params, 0))
+    raw = _state(chain, params, 1).raw_citizen(read_symid(params, 0))
     return None if raw is None else forms.data(raw)
 
 
 def get_citizen_by_hash(chain: SoloChain, params: Params) -> Form | None:
-    hash_ = _hash(params, 0)
+    hash_ = read_hash(params, 0)
     located = chain.view.citizen(hash_)
     if located is not None:
         found = chain.view.citizen_block(located.citizen_number)
@@ -303,7 +251,7 @@ def get_citizen_by_hash(chain: SoloChain, params: Params) -> Form | None:
 
 
 def get_raw_citizen_by_hash(chain: SoloChain, params: Params) -> str | None:
-    located = chain.view.citizen(_hash(params, 0))
+    located = chain.view.citizen(read_hash(params, 0))
     return None if located is None else forms.data(located.signed.raw)
 
 
@@ -320,7 +268,7 @@ def get_citizen_count(chain: SoloChain, params: Params) -> str:
 
 def get_citizen_nonce(chain: SoloChain, params: Params) -> str:
     """Ours: the nonce that the next citizen transaction of a CA must carry."""
-    ca = _symid(params, 0)
+    ca = read_symid(params, 0)
     return hex(chain.pool.next_citizen_nonce(ca, State(chain.view).citizen_nonce(ca)))
 
 
@@ -334,12 +282,12 @@ def citizen_block_number(chain: SoloChain, params: Params) -> str:
 
 def get_citizen_block_by_number(chain: SoloChain, params: Params) -> Form | None:
     found = _citizen_block(chain, params)
-    return None if found is None else forms.citizen_block(found, chain.view, _full(params, 1))
+    return None if found is None else forms.citizen_block(found, chain.view, read_flag(params, 1))
 
 
 def get_citizen_block_by_hash(chain: SoloChain, params: Params) -> Form | None:
     found = _citizen_block_by_hash(chain, params)
-    return None if found is None else forms.citizen_block(found, chain.view, _full(params, 1))
+    return None if found is None else forms.citizen_block(found, chain.view, read_flag(params, 1))
 
 
 def get_block_citizen_count_by_number(chain: SoloChain, params: Params) -> str | None:
@@ -351,19 +299,19 @@ def get_block_citizen_count_by_hash(chain: SoloChain, params: Params) -> str | N
 
 
 def send_raw_citizen(chain: SoloChain, params: Params) -> str:
-    return forms.data(chain.submit_citizen(_bytes(params, 0)))
+    return forms.data(chain.submit_citizen(read_data(params, 0)))
 
 
 def _citizen_block(chain: SoloChain, params: Params) -> CitizenBlock | None:
     """The citizen block that a tag names: citizen blocks have numbers of their own."""
-    tag = _at(params, 0)
+    tag = required(params, 0)
     if tag in ("latest", "pending"):
         return chain.view.citizen_block(chain.tip.header.citizen_block_number)
     return chain.view.citizen_block(_height(chain, params, 0))
 
 
 def _citizen_block_by_hash(chain: SoloChain, params: Params) -> CitizenBlock | None:
-    number = chain.view.citizen_number_of(_hash(params, 0))
+    number = chain.view.citizen_number_of(read_hash(params, 0))
     return None if number is None else chain.view.citizen_block(number)
 
 
@@ -379,14 +327,14 @@ def get_warrants(chain: SoloChain, params: Params) -> list[Form]:
 
 
 def get_warrant_block_by_number(chain: SoloChain, params: Params) -> Form | None:
-    tag = _at(params, 0)
-    if tag not in ("latest", "pending", "earliest") and _number(tag, 0) != 0:
+    tag = required(params, 0)
+    if tag not in ("latest", "pending", "earliest") and read_number(tag, 0) != 0:
         return None
     return _warrant_block(chain, params)
 
 
 def get_warrant_block_by_hash(chain: SoloChain, params: Params) -> Form | None:
-    if _hash(params, 0) != forms.warrant_block_hash(chain.rules.chain_id, chain.proposer):
+    if read_hash(params, 0) != forms.warrant_block_hash(chain.rules.chain_id, chain.proposer):
         return None
     return _warrant_block(chain, params)
 
@@ -397,7 +345,7 @@ def _warrant_block(chain: SoloChain, params: Params) -> Form:
         chain.proposer,
         chain.public_key,
         chain.tip.header.number,
-        _full(params, 1),
+        read_flag(params, 1),
     )
 
 
@@ -442,23 +390,23 @@ def _by_sender(
 
 
 def get_sct_rlp(chain: SoloChain, params: Params) -> str:
-    asked = _object(params, 0)
+    asked = read_mapping(params, 0)
     named = asked.get("params") or {}
     if not isinstance(named, dict):
-        raise _refuse(0, "params is not an object")
-    type_, method = (_number(_at([asked.get(name)], 0), 0) for name in ("type", "method"))
+        raise refuse(0, "params is not an object")
+    type_, method = (read_number(required([asked.get(name)], 0), 0) for name in ("type", "method"))
     try:
         return forms.data(template.encode_named(type_, method, named))
     except Invalid as error:
-        raise _refuse(0, error.message) from error
+        raise refuse(0, error.message) from error
 
 
 def decode_transaction_rlp(chain: SoloChain, params: Params) -> Form:
-    return forms.waiting_transaction(transaction.decode(_bytes(params, 0)))
+    return forms.waiting_transaction(transaction.decode(read_data(params, 0)))
 
 
 def decode_citizen_rlp(chain: SoloChain, params: Params) -> Form:
-    return forms.waiting_citizen(citizens.decode(_bytes(params, 0)))
+    return forms.waiting_citizen(citizens.decode(read_data(params, 0)))
 
 
 #: Methods that put something into the pool: their answer waits for the disk.

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from jigap.chain.invalid import Invalid
-from jigap.node.methods import METHODS, SUBMITTING, InvalidParams
+from jigap.node.methods import METHODS, SUBMITTING
+from jigap.node.parameters import InvalidParams
 from jigap.node.solo import SoloChain
 from jigap.node.store import StateNotKept
 
