@@ -24,7 +24,8 @@ from jigap.clock import Clock, SystemClock
 from jigap.node import inspection, rpc
 from jigap.node.genesis import Genesis, first_block
 from jigap.node.guard import Guard, sync_folder
-from jigap.node.solo import Producer, SoloChain, StoreFailed
+from jigap.node.producer import Producer
+from jigap.node.solo import SoloChain, StoreFailed
 from jigap.node.store import Store, StoreDamaged
 from jigap.refusal import Kind, Refusal
 
