@@ -14,10 +14,8 @@ from jigap.app.folder import (
 from jigap.app.installation import (
     Accounts,
     AccountsMalformed,
-    DevAccount,
-    DevAccountsFixed,
-    dev_accounts,
     install,
+    node_config,
     read_accounts,
 )
 from jigap.app.wiring import (
@@ -35,15 +33,13 @@ __all__ = [
     "App",
     "DataFolderInUse",
     "DataFolderUnusable",
-    "DevAccount",
-    "DevAccountsFixed",
     "Folder",
     "build",
     "build_authority",
     "build_dispatcher",
-    "dev_accounts",
     "hold",
     "install",
+    "node_config",
     "node_url",
     "open_database",
     "read_accounts",

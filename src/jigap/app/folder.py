@@ -54,13 +54,14 @@ class Folder:
         return self.root / "keys" / "service"
 
     @property
-    def chain(self) -> Path:
-        """The node's store, its guard file and its genesis."""
-        return self.root / "chain"
+    def node(self) -> Path:
+        """Our own node's: its store, its guard file, its genesis."""
+        return self.root / "node"
 
     @property
     def genesis(self) -> Path:
-        return self.chain / "genesis.json"
+        """Where the node keeps its genesis once the chain has begun."""
+        return self.node / "genesis.json"
 
     def make(self) -> None:
         """Make the folder, readable by its owner only. Raises ``DataFolderUnusable``."""

@@ -1,7 +1,6 @@
-"""What a new installation needs, made once: master key, service keys, genesis.
+"""What a new installation needs, made once: a master key and the platform's own keys.
 
-A development chain may also begin with funded citizens whose keys are printed; they are made with
-the genesis and kept beside the chain, so that a restart shows the same ones.
+Our own chain begins with those keys: its genesis follows from them, and the node keeps it.
 """
 
 import fcntl
@@ -11,11 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from jigap import entropy
 from jigap.app.folder import Folder
 from jigap.chain import symid
 from jigap.chain.invalid import Invalid
-from jigap.chain.signature import PrivateKey
 from jigap.chain.symid import FIRST_CA
 from jigap.keys import (
     ROLES,
@@ -23,15 +20,8 @@ from jigap.keys import (
     MasterKeyMissing,
     ServiceKeyMissing,
     ServiceKeys,
-    write_synced,
 )
-from jigap.node.genesis import (
-    BLOCK_SIGNER,
-    TOKEN_OWNER,
-    TREASURY,
-    GenesisAccount,
-    platform_genesis,
-)
+from jigap.node import BLOCK_SIGNER, TOKEN_OWNER, TREASURY, NodeConfig, platform_genesis
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
 
@@ -75,11 +65,11 @@ def read_accounts(settings: Settings) -> Accounts:
         raise AccountsMalformed(f"{path} is incomplete: {error}.") from None
 
 
-def install(settings: Settings, *, dev_account_count: int = 0) -> KeyRing:
-    """Make what is missing: master key, service keys, genesis. Quick when all is there.
+def install(settings: Settings) -> KeyRing:
+    """Make the master key and the service keys of a new installation. Quick when all is there.
 
-    A genesis that is made now begins with ``dev_account_count`` development accounts. Raises
-    ``MasterKeyMissing`` when there are keys that a fresh master key could not open.
+    Raises ``MasterKeyMissing`` when there are keys that a fresh master key could not open, and
+    ``ServiceKeyMissing`` when a chain exists that was begun with other keys.
     """
     folder = Folder.of(settings)
     folder.make()
@@ -88,78 +78,34 @@ def install(settings: Settings, *, dev_account_count: int = 0) -> KeyRing:
         service_keys = ServiceKeys(ring, folder.service_keys)
         for role in ROLES:
             if role not in service_keys.roles():
-                if folder.genesis.exists() and not settings.chain_url:
+                if folder.genesis.exists():
                     raise ServiceKeyMissing(f"There is no {role} key.", role=role)
                 service_keys.create(role)
-        if not settings.chain_url and not folder.genesis.exists():
-            _write_genesis(settings, folder, service_keys, dev_account_count)
     return ring
 
 
-def _write_genesis(
-    settings: Settings, folder: Folder, service_keys: ServiceKeys, dev_account_count: int
-) -> None:
-    keys = {role: service_keys.public_key_hash(role) for role in ROLES}
+def node_config(settings: Settings) -> NodeConfig:
+    """How to run our own node. Raises ``MasterKeyMissing``, ``ServiceKeyMissing``."""
+    folder = Folder.of(settings)
+    keys = ServiceKeys(install(settings), folder.service_keys)
+    hashes = {role: keys.public_key_hash(role) for role in ROLES}
     genesis = platform_genesis(
-        master_ca=keys["master_ca"],
-        first_ca=keys["ca"],
-        block_signer=keys["block_signer"],
-        token_owner=keys["token_owner"],
-        treasury=keys["treasury"],
-        operator=keys["operator"],
+        master_ca=hashes["master_ca"],
+        first_ca=hashes["ca"],
+        block_signer=hashes["block_signer"],
+        token_owner=hashes["token_owner"],
+        treasury=hashes["treasury"],
+        operator=hashes["operator"],
         chain_id=settings.chain_id,
-        extra=_make_dev_accounts(folder, dev_account_count),
     )
-    folder.chain.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_synced(folder.genesis, genesis.to_json())
-
-
-class DevAccountsFixed(Refusal):
-    """A chain that exists already cannot be given more development accounts."""
-
-    code = "dev_accounts_fixed"
-    hint = "Choose an empty data folder for a new development chain."
-
-
-class DevAccount(msgspec.Struct, frozen=True):
-    """A funded citizen whose key everybody may know. ``symid`` and ``private_key`` are 0x-hex."""
-
-    symid: str
-    private_key: str
-    balance_hug: str
-
-
-DEV_BALANCE_HUG = 10_000 * 10**18
-_DEV_CITIZEN_FIRST = 0xDE_0000_0001
-
-
-def dev_accounts(settings: Settings, count: int) -> list[DevAccount]:
-    """The first ``count`` development accounts of a chain. Raises ``DevAccountsFixed``."""
-    try:
-        kept = (Folder.of(settings).chain / "dev-accounts.json").read_bytes()
-        found = msgspec.json.decode(kept, type=list[DevAccount])
-    except FileNotFoundError:
-        found = []
-    if len(found) < count:
-        raise DevAccountsFixed(
-            f"This chain was begun with {len(found)} development accounts.", accounts=len(found)
-        )
-    return found[:count]
-
-
-def _make_dev_accounts(folder: Folder, count: int) -> tuple[GenesisAccount, ...]:
-    """Fresh development accounts, their keys kept beside the chain."""
-    made, kept = [], []
-    for number in range(count):
-        secret = entropy.random_bytes(32)
-        account = symid.make(2, (_DEV_CITIZEN_FIRST + number).to_bytes(symid.RANDOM_BYTES, "big"))
-        key_hash = PrivateKey(secret).public_key_hash
-        made.append(GenesisAccount(account, key_hash, DEV_BALANCE_HUG))
-        kept.append(DevAccount(symid.to_hex(account), "0x" + secret.hex(), str(DEV_BALANCE_HUG)))
-    if kept:
-        folder.chain.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_synced(folder.chain / "dev-accounts.json", msgspec.json.encode(kept))
-    return tuple(made)
+    return NodeConfig(
+        data_dir=folder.node,
+        proposer_key=keys.signer("block_signer"),
+        genesis=None if folder.genesis.exists() else genesis,
+        port=settings.node_port,
+        block_interval_ms=settings.block_interval_ms,
+        block_min_ms=settings.block_min_ms,
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jigap import __version__
-from jigap.cli import config
+from jigap.cli import audit, backup, config, demo, node, operator, split, up
 from jigap.cli.failure import RefusingGroup
 
 commands = typer.Typer(
@@ -39,6 +39,15 @@ def _root(
     pass
 
 
+commands.command()(up.up)
+commands.command()(node.node)
+commands.command()(split.web)
+commands.command()(split.dispatcher)
+commands.command()(demo.demo)
+commands.command()(backup.backup)
+commands.command()(backup.restore)
+commands.add_typer(operator.commands, name="operator")
+commands.add_typer(audit.commands, name="audit")
 commands.add_typer(config.commands, name="config")
 
 

@@ -161,6 +161,10 @@ class Person:
     async def transfer(self, id_: str) -> dict[str, Any]:
         return dict(await self.call("GET", f"transfers/{id_}", wait=WAIT_S))
 
+    async def transfers(self) -> dict[str, Any]:
+        """The first page of this member's payments, newest first."""
+        return dict(await self.call("GET", "transfers?limit=200"))
+
     async def verify(self, member_id: str, name: str, phone: str) -> None:
         """As an operator: this member has this name and this phone number."""
         body = {"name": name, "phone": phone}

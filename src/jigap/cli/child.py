@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jigap.cli.failure import CommandFailed
@@ -36,10 +36,17 @@ def die_with_parent(parent_pid: int) -> None:
 class Child:
     """One command that prints a line of JSON with ``"ready": true`` and then runs for long."""
 
-    def __init__(self, name: str, command: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        say: Callable[[str], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._command = list(command)
         self._say = say
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._inherited: tuple[int, ...] = ()
         self._errors: list[str] = []
@@ -60,6 +67,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
             pass_fds=inherited,
             start_new_session=True,
             limit=2**20,

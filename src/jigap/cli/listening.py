@@ -7,15 +7,8 @@ mean "any free one" with the number known to whoever has to be told.
 import errno
 import socket
 
+from jigap.node.server import PortInUse
 from jigap.refusal import Kind, Refusal
-
-
-class PortInUse(Refusal):
-    """Another program listens on the port."""
-
-    code = "port_in_use"
-    kind = Kind.UNAVAILABLE
-    hint = "Stop the other program, or choose another port with --port or --node-port."
 
 
 class AddressUnusable(Refusal):

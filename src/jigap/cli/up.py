@@ -161,8 +161,8 @@ def _announce(url: str, rpc: str, demo: bool, json_: bool) -> None:
 
 def _screen(url: str, rpc: str, people: list[dict[str, str]]) -> Panel:
     grid = Table.grid(padding=(0, 2))
-    grid.add_row("API", f"[bold]{url}/api/v1[/bold]")
-    grid.add_row("API reference", f"{url}/schema")
+    grid.add_row("Start page", f"[bold]{url}/[/bold]")
+    grid.add_row("API", f"{url}/api/v1")
     grid.add_row("OpenAPI", f"{url}/openapi.json")
     grid.add_row("Health", f"{url}/readyz")
     grid.add_row("Chain (JSON-RPC)", rpc)

@@ -1,9 +1,9 @@
 """How the database gets its tables, and how they change from one release to the next.
 
-Every process that opens the database for writing calls ``migrate`` first. It brings an empty database
-to the present shape and an older one forward, in one transaction, so that a crash leaves the old
-shape or the new one. On PostgreSQL several processes may start at once: one migrates, the others wait
-and find nothing to do.
+Every process that opens the database for writing calls ``migrate`` first. It brings an empty
+database to the present shape and an older one forward, in one transaction, so that a crash leaves
+the old shape or the new one. On PostgreSQL several processes may start at once: one migrates, the
+others wait and find nothing to do.
 
 A migration spells its tables out and never imports the package's own: it must mean the same in ten
 years. ``scripts/make-migration`` writes the draft of a new one.
