@@ -213,7 +213,7 @@ def encrypt(
     version 4. Takes as long as scrypt with cost ``n`` does.
     """
     assert version in (3, 4) and len(secret) == len(salt) == 32 and len(iv) == 16
-    derived = scrypt(passphrase.encode(), salt, n=n)
+    derived = scrypt(_utf8(passphrase), salt, n=n)
     ciphertext = _aes_128_ctr(derived, iv, secret)
     crypto: dict[str, Any] = {
         "cipher": "aes-128-ctr",
@@ -235,7 +235,7 @@ def decrypt(document: dict[str, Any], passphrase: str, *, keccak: bool = True) -
     what ``parse`` raises, ``PassphraseWrong``, ``KeystoreKeyInvalid`` or ``KeystoreKeyMismatch``.
     """
     keystore = parse(document)
-    derived = scrypt(passphrase.encode(), keystore.salt, n=keystore.n, r=keystore.r, p=keystore.p)
+    derived = scrypt(_utf8(passphrase), keystore.salt, n=keystore.n, r=keystore.r, p=keystore.p)
     mac_hash = _matching_hash(keystore, derived[16:] + keystore.ciphertext, keccak)
     if mac_hash is None:
         raise PassphraseWrong("The passphrase does not open this key.")
@@ -272,6 +272,11 @@ def is_secret(secret: bytes) -> bool:
 def uuid_of(randomness: bytes) -> str:
     """The random (version 4) UUID made of these 16 bytes."""
     return str(uuids.UUID(bytes=randomness, version=4))
+
+
+def _utf8(passphrase: str) -> bytes:
+    """The bytes a key is derived from; text that is no text is just a wrong passphrase."""
+    return passphrase.encode("utf-8", "surrogatepass")
 
 
 def _must_be(found: bytes, named: bytes) -> None:
@@ -328,6 +333,8 @@ def _cost(kdfparams: dict[str, Any]) -> tuple[int, int, int, bytes]:
             f"The keystore asks for n*r over {COST_MAX} or n*r*p over {WORK_MAX}.",
             parameter="n", n=_shown(n), r=_shown(r), p=_shown(p),
         )  # fmt: skip
+    if r == 1 and n >= 2**16:  # RFC 7914: n < 2**(16*r); with r > 1 the ceiling is lower
+        raise _invalid("n", "must be below 2**(16*r)")
     return n, r, p, _bytes(kdfparams, "salt", 32)
 
 
