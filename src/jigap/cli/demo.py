@@ -33,6 +33,7 @@ from jigap.cli.serving import run
 from jigap.cli.up import say
 from jigap.money import format_amount, parse_amount
 from jigap.node import NodeClient
+from jigap.refusal import Refusal
 
 SYMBOL = "HANBAT"
 SUPPLY = "100000"
@@ -58,7 +59,10 @@ def demo(json_: Json = False) -> None:
     """
     story = Story(Console(quiet=json_))
     with tempfile.TemporaryDirectory(prefix="jigap-demo-") as folder:
-        run(story.tell(Path(folder) / "data"))
+        try:
+            run(story.tell(Path(folder) / "data"))
+        except Refusal as refusal:
+            story.surprises.append(refusal.detail)
     if json_:
         print(json.dumps(story.outcome(), ensure_ascii=False))
     if story.surprises:
@@ -178,7 +182,7 @@ class Story:
         found = await payer.recipient(SELLER.phone)
         started = time.monotonic()
         paid = await payer.pay(
-            found["recipient_id"], SYMBOL, amount, passphrase, key=f"demo: {memo}", memo=memo
+            found["recipient_id"], SYMBOL, amount, passphrase, key=_key(memo), memo=memo
         )
         took_s = round(time.monotonic() - started, 3)
         self._expect(paid["state"] == "confirmed", f"{memo} is confirmed")
@@ -208,7 +212,7 @@ class Story:
             SYMBOL,
             PAYMENTS[-1],
             PAYER.passphrase,
-            key=f"demo: payment {len(PAYMENTS)}",
+            key=_key(f"payment {len(PAYMENTS)}"),
             memo=f"payment {len(PAYMENTS)}",
         )
         same = again["id"] == self.transfers[-1]["id"]
@@ -285,6 +289,11 @@ def _platform(data: Path) -> Child:
     command = [sys.executable, "-m", "jigap.cli", "up", "--data", str(data)]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("JIGAP_")}
     return Child("platform", [*command, "--port", "0", "--node-port", "0", "--json"], say, plain)
+
+
+def _key(memo: str) -> str:
+    """The Idempotency-Key of a payment of the story."""
+    return "demo-" + memo.replace(" ", "-")
 
 
 async def _refusal_of(call: Callable[[], Awaitable[Any]]) -> str:
