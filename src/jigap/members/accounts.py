@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from jigap import audit, entropy, events
 from jigap.clock import Clock
@@ -205,9 +206,12 @@ class Members:
         """
         name = None if name is None else personal.name_of(name)
         phone = None if phone is None else personal.phone_of(phone)
-        member_id = await self._database.write(
-            self._verify, operator_id, name_or_id, name, phone, self._clock.now_ms()
-        )
+        try:
+            member_id = await self._database.write(
+                self._verify, operator_id, name_or_id, name, phone, self._clock.now_ms()
+            )
+        except IntegrityError:  # verified elsewhere between our look and our write
+            raise PhoneTaken("Another verified member has this phone number.") from None
         return await self.profile(member_id)
 
     async def freeze(self, operator_id: str, name_or_id: str, reason: str) -> Profile:
