@@ -29,8 +29,8 @@ from jigap.node.client import NodeClient, NodeTrouble, RpcError
 _COUNTRY = 0
 #: A nonce may have been taken by another process of the same CA; look once more, then give up.
 _TRIES = 3
-#: A SymID is six random bytes; the first few hundred are kept for the CA itself and its kind.
-_RESERVED = 0x100
+#: The random part of a SymID is six bytes; the lowest numbers belong to genesis accounts.
+_RESERVED = 2**16
 
 
 class EmbeddedCa:
@@ -55,32 +55,42 @@ class EmbeddedCa:
 
     async def issue(self, request: CitizenRequest) -> Answer:
         """Sign a citizen transaction for a key and hand it to the node; see ``authority``."""
-        async with self._lock:
-            for _ in range(_TRIES):
-                try:
-                    nonce = await self._nonce()
-                except (NodeTrouble, RpcError) as trouble:
-                    return InDoubt(f"the node did not tell the CA's nonce: {trouble.detail}")
-                signed = self._sign(request, nonce)
-                answer = await self._submit(signed)
-                if answer is not None:
-                    return answer
-        return InDoubt("the CA's nonce keeps changing: is another CA at work with the same key?")
+        try:
+            chosen = await self._free_symid()
+            async with self._lock:
+                return await self._issue(request, chosen)
+        except (NodeTrouble, RpcError) as trouble:
+            return InDoubt(f"the node did not answer: {trouble.detail}")
 
     async def close(self) -> None:
         """Nothing to close: the client belongs to whoever made it."""
+
+    async def _issue(self, request: CitizenRequest, chosen: SymId) -> Answer:
+        for _ in range(_TRIES):
+            signed = self._sign(request, chosen, await self._nonce())
+            answer = await self._submit(signed)
+            if answer is not None:
+                return answer
+        return InDoubt("the CA's nonce keeps changing: is another CA at work with the same key?")
+
+    async def _free_symid(self) -> SymId:
+        """A SymID that nobody has: saying something about an existing one would change its key."""
+        while True:
+            chosen = new_symid(symid.ca_id(self._ca))
+            if await self._client.citizen(chosen) is None:
+                return chosen
 
     async def _nonce(self) -> int:
         if self._next_nonce is None:
             self._next_nonce = await self._client.citizen_nonce(self._ca)
         return self._next_nonce
 
-    def _sign(self, request: CitizenRequest, nonce: int) -> SignedCitizenTransaction:
+    def _sign(self, request: CitizenRequest, chosen: SymId, nonce: int) -> SignedCitizenTransaction:
         asked = CitizenTransaction(
             sender=self._ca,
             to=b"",
             nonce=nonce,
-            symid=new_symid(symid.ca_id(self._ca)),
+            symid=chosen,
             key_hash=request.public_key_hash,
             v_flag=request.v_flag,
             country=_COUNTRY,
