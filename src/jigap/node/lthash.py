@@ -27,7 +27,7 @@ _LOW = int.from_bytes(b"\xff\xff\x00\x00" * (LANES // 2), "little")
 _ONE_EACH = int.from_bytes(b"\x00\x00\x01\x00" * (LANES // 2), "little")  # 2^16 in every slot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LtHash:
     """The sum over a set; a value, never changed in place."""
 
@@ -49,6 +49,9 @@ class LtHash:
     def root(self) -> bytes:
         """The 32 bytes that stand for the set."""
         return sha3_256(self.encode())
+
+    def __repr__(self) -> str:
+        return f"LtHash(root=0x{self.root().hex()})"
 
     def encode(self) -> bytes:
         """The sum in 2048 bytes, little-endian lanes in order."""
