@@ -1,6 +1,11 @@
 """Every part of the platform, built once and handed to the parts that need it."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
 
 from jigap.app.folder import Folder
 from jigap.app.installation import Accounts, read_accounts
@@ -14,9 +19,13 @@ from jigap.lanes import TagKeys
 from jigap.members import Argon2Pool, Directory, Members, Wallets
 from jigap.migrations import migrate
 from jigap.node import NodeClient
+from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
 from jigap.tokens import Tokens
 from jigap.transfers import Payments
+
+#: Files up to this size are read whole at each start, larger ones only at their beginning.
+CHECKED_BYTES_MAX = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +59,61 @@ class App:
         self.database.close()
 
 
+class DatabaseDamaged(Refusal):
+    """The database file is not a database, or not a whole one."""
+
+    code = "database_damaged"
+    kind = Kind.UNAVAILABLE
+    hint = "Restore it from a backup: jigap restore."
+
+
+class DatabaseUnreachable(Refusal):
+    """The database server does not answer, or does not let us in."""
+
+    code = "database_unreachable"
+    kind = Kind.UNAVAILABLE
+    hint = "Check database_url, and that the server runs."
+
+
 def open_database(settings: Settings) -> Database:
-    """The database in its present shape."""
-    url = settings.database_url or sqlite_url(Folder.of(settings).database)
-    database = Database(url)
+    """The database in its present shape.
+
+    Raises ``DatabaseDamaged``, ``DatabaseUnreachable`` or ``DatabaseTooNew``.
+    """
+    path = Folder.of(settings).database
+    if not settings.database_url:
+        _check_file(path)
+    database = Database(settings.database_url or sqlite_url(path))
     try:
         migrate(database)
+    except OperationalError as error:
+        database.close()
+        raise DatabaseUnreachable(_first_line(error)) from None
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _check_file(path: Path) -> None:
+    """Find out about a damaged file before the threads that use it start."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as reading:
+            small = path.stat().st_size <= CHECKED_BYTES_MAX
+            found = reading.execute(f"PRAGMA {'quick_check' if small else 'schema_version'}")
+            said = str(found.fetchone()[0])
+    except sqlite3.OperationalError as error:
+        raise DatabaseUnreachable(f"{path} cannot be opened: {error}.") from None
+    except sqlite3.DatabaseError as error:
+        raise DatabaseDamaged(f"{path} is damaged: {error}.") from None
+    if small and said != "ok":
+        raise DatabaseDamaged(f"{path} is damaged: {said.splitlines()[0]}.")
+
+
+def _first_line(error: OperationalError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> App:

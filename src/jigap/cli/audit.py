@@ -28,6 +28,11 @@ class NodeNeeded(CommandFailed):
     hint = "Start the platform, name the node with --rpc, or say --offline to recount without it."
 
 
+@commands.callback()
+def _family() -> None:
+    pass
+
+
 @commands.command()
 def verify(data: Data = None, json_: Json = False) -> None:
     """Follow the hash chain of the trail of actions; exit status 1 if a link is broken."""

@@ -29,8 +29,7 @@ from jigap.cli.audit import money_report
 from jigap.cli.child import Child
 from jigap.cli.options import Json
 from jigap.cli.seed import DemoPerson
-from jigap.cli.serving import run
-from jigap.cli.up import say
+from jigap.cli.serving import run, say
 from jigap.money import format_amount, parse_amount
 from jigap.node import NodeClient
 from jigap.refusal import Refusal

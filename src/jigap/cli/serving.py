@@ -30,6 +30,11 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
+def say(text: str) -> None:
+    """One line for whoever watches."""
+    print(f"jigap: {text}", file=sys.stderr, flush=True)
+
+
 def stop_event() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()

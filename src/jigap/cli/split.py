@@ -14,14 +14,13 @@ from typing import Annotated
 import typer
 
 from jigap import settings
-from jigap.app import App, build, build_dispatcher, install
+from jigap.app import App, build, install
 from jigap.cli.child import Child, die_with_parent
 from jigap.cli.failure import CommandFailed
-from jigap.cli.leases import dispatcher_lease
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, ParentPid, Port
-from jigap.cli.serving import WebServer, end, run, stop_event, until
-from jigap.cli.up import say
+from jigap.cli.platform import dispatching, serving
+from jigap.cli.serving import end, run, say, stop_event, until
 from jigap.settings import Settings
 
 
@@ -89,16 +88,12 @@ def _worker_command(given: Settings, listener: socket.socket) -> list[str]:
 
 
 async def _worker(given: Settings, listener: socket.socket) -> None:
-    from jigap.web import site
-
     stop = stop_event()
     app = build(given)
     try:
-        server = WebServer(site.create(app), listener)
-        serving = await server.start()
-        _ready(True)
-        await until(stop, serving)
-        await server.finish(serving)
+        async with serving(app, listener) as answering:
+            _ready(True)
+            await until(stop, answering)
     finally:
         await app.close()
 
@@ -115,15 +110,10 @@ async def _dispatcher(given: Settings, json_: bool) -> None:
 
 
 async def _work(app: App, json_: bool) -> None:
-    async with dispatcher_lease(app, say) as lease:
-        one = build_dispatcher(app)
-        await one.start()
+    """Also while it waits for the lease it can be asked to stop."""
+    async with dispatching(app) as parts:
         _ready(json_)
-        working = asyncio.create_task(one.run())
-        try:
-            await until(asyncio.Event(), lease, working)
-        finally:
-            await end(working)
+        await until(asyncio.Event(), *parts)
 
 
 def _ready(json_: bool, **facts: str) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -15,15 +15,14 @@ from rich.panel import Panel
 from rich.table import Table
 
 from jigap import settings
-from jigap.app import App, Folder, build, build_dispatcher, hold, install
-from jigap.cli import seed
+from jigap.app import Folder, hold, install
 from jigap.cli.child import Child, die_with_parent
-from jigap.cli.leases import dispatcher_lease
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, NodePort, ParentPid, Port
-from jigap.cli.serving import WebServer, end, run, stop_event, until
-from jigap.refusal import Refusal
+from jigap.cli.serving import end, run, say, stop_event, until
 from jigap.settings import Settings
+
+PLATFORM = "jigap.cli.platform"
 
 Say = Callable[[str], None]
 
@@ -58,15 +57,18 @@ async def _up(given: Settings, demo: bool, json_: bool) -> None:
         tell: Say = _silent if quiet else lambda text: status.update(f"{text} …")
         tell("Looking at the data folder")
         install(given)
-        async with _chain(given, tell) as (rpc, node), _platform(given, rpc, demo, tell) as app:
-            tell("Reading the chain")
-            async with _working(app) as dispatching, _answering(app, listener) as serving:
+        async with _chain(given, tell) as (rpc, node):
+            from jigap.cli import platform
+
+            tell("Opening the database and reading the chain")
+            async with platform.running(replace(given, chain_url=rpc), listener) as parts:
+                people: list[dict[str, str]] = []
                 if demo:
                     tell("Making the demo people, their wallets and their history")
-                    await _seed(url.replace("localhost", given.host))
+                    people = await platform.seed_demo(parts.app, listener)
                 status.stop()
-                _announce(url, rpc, demo, json_)
-                await until(stop, *dispatching, serving, *node)
+                _announce(url, rpc, people, json_)
+                await until(stop, *parts.tasks, *node)
                 tell("Stopping")
 
 
@@ -80,7 +82,9 @@ async def _chain(
         return
     tell("Starting the node")
     node = Child("node", node_command(given), say)
-    rpc = str((await node.start())["rpc"])
+    # While it starts we load the rest of the program.
+    ready, _ = await asyncio.gather(node.start(), asyncio.to_thread(import_module, PLATFORM))
+    rpc = str(ready["rpc"])
     node.fix("--port", rpc.rpartition(":")[2].strip("/"))
     keeping = asyncio.create_task(node.keep_running())
     try:
@@ -90,68 +94,17 @@ async def _chain(
         await node.stop()
 
 
-@asynccontextmanager
-async def _platform(given: Settings, rpc: str, demo: bool, tell: Say) -> AsyncIterator[App]:
-    tell("Opening the database")
-    app = build(replace(given, chain_url=rpc))
-    try:
-        if demo:
-            await seed.ensure_operator(app, seed.OPERATOR)
-        yield app
-    finally:
-        await app.close()
-
-
-@asynccontextmanager
-async def _working(app: App) -> AsyncIterator[tuple["asyncio.Task[None]", ...]]:
-    """The dispatcher, once it has caught up with the chain, and its lease."""
-    async with dispatcher_lease(app, say) as lease:
-        dispatcher = build_dispatcher(app)
-        await dispatcher.start()
-        task = asyncio.create_task(dispatcher.run())
-        try:
-            yield task, lease
-        finally:
-            await end(task)
-
-
-@asynccontextmanager
-async def _answering(app: App, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
-    from jigap.web import site  # heavy, and only here needed
-
-    server = WebServer(site.create(app), listener)
-    task = await server.start()
-    try:
-        yield task
-    finally:
-        await server.finish(task)
-
-
-async def _seed(url: str) -> None:
-    """Demo people whom somebody has changed are no reason not to start."""
-    try:
-        await seed.seed(url)
-    except Refusal as refusal:
-        say(f"The demo data is incomplete: {refusal.detail}")
-
-
 def node_command(given: Settings) -> list[str]:
     """How to start our own node on this data folder."""
     command = [sys.executable, "-m", "jigap.cli", "node"]
     return [*command, "--data", str(given.data), "--port", str(given.node_port)]
 
 
-def say(text: str) -> None:
-    """One line for whoever watches."""
-    print(f"jigap: {text}", file=sys.stderr, flush=True)
-
-
 def _silent(_: str) -> None:
     pass
 
 
-def _announce(url: str, rpc: str, demo: bool, json_: bool) -> None:
-    people = [person.shown() for person in seed.PEOPLE] if demo else []
+def _announce(url: str, rpc: str, people: list[dict[str, str]], json_: bool) -> None:
     if json_:
         ready = {"ready": True, "url": url, "rpc": rpc, "people": people}
         print(json.dumps(ready, ensure_ascii=False), flush=True)
