@@ -101,10 +101,10 @@ class Dispatcher:
         """Check the chain, read all of it, set the lanes right, and only then allow payments."""
         await self._state(caught_up=False)
         await self._check_chain()
+        await self._database.write(self._open_service_lanes)
         while await self._follow():
             pass
         await self._database.write(lanes.recompute, self._chain_id)
-        await self._database.write(self._open_service_lanes)
         await self._state(caught_up=True)
 
     async def run(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jigap import transfers
+from jigap import tokens, transfers
 from jigap.chain import sct20, transaction
 from jigap.database import Database
 from jigap.lanes import State
@@ -303,3 +303,20 @@ async def _load(database: Database, kept: dict[str, list[tuple]]) -> None:
                 connection.execute(table.insert(), rows)
 
     await database.write(load)
+
+
+async def test_a_lost_database_finds_tokens_and_refills_on_the_chain(
+    database: Database, tmp_path: Path
+):
+    """Nothing but the keys and the chain is left: the books still agree."""
+    node = LyingNode()
+    async with world(database, tmp_path, node) as one:
+        empty = await _dump(database)
+        payer, payee = await one.add_member("payer"), await one.add_member("payee")
+        await one.add_token("EST", "payer", "100")
+        await one.pay(payer, payee, "30", "key-0001")
+        await one.turn(3)
+    await _load(database, {name: [] for name in empty})
+    async with world(database, tmp_path, node) as again:
+        found = await database.read(tokens.find, "EST")
+        assert found.contract

@@ -6,13 +6,12 @@ makes it lose answers, refuse, withhold blocks or let an outsider in, and decide
 made.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from jigap import index, lanes, members, tokens, transfers
+from jigap import auditor, index, lanes, members, tokens, transfers
 from jigap.ca import Issued
 from jigap.chain import symid, transaction
 from jigap.chain.citizen import CitizenTransaction
@@ -342,13 +341,14 @@ class World:
 async def world(
     database: Database, root: Path, node: LyingNode | None = None, **changes: Any
 ) -> AsyncIterator[World]:
-    """A started world; closed afterwards, the database left open."""
+    """A started world; audited and closed afterwards, the database left open."""
     made = World(database, node or LyingNode(), root, **changes)
-    await made.dispatcher.start()
     try:
+        await made.dispatcher.start()
         yield made
+        report = await database.read(auditor.recount)
+        assert report.conserved and report.clean, report.differences
     finally:
-        await asyncio.sleep(0)
         made.close()
 
 

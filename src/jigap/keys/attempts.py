@@ -20,7 +20,7 @@ from jigap.refusal import Kind, Refusal
 WAITS_S = (0, 0, 0, 30, 60, 300, 900, 3600)
 #: Wrong passphrases in a row that may be tried without any wait.
 FREE_ATTEMPTS = WAITS_S.index(30) + 1
-LEASE_MS = 30_000
+LEASE_MS = 10_000
 
 
 class PassphraseWait(Refusal):

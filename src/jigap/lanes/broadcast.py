@@ -15,7 +15,14 @@ RESEND_UNKNOWN_MS = 500
 RESEND_SENT_MS = 10_000
 
 #: Words of a node that say "not now" rather than "never"; everything else it says is "never".
-NOT_NOW = ("nonce too low", "nonce too high", "insufficient funds", "pool is full", "busy")
+NOT_NOW = (
+    "nonce too low",
+    "nonce too high",
+    "insufficient funds",
+    "pool is full",
+    "too many transactions",
+    "busy",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ async def request_citizens(
     Called by the dispatcher again and again. That a wallet is being asked for is recorded before
     the CA hears of it, so a crash in between only means that it is asked again.
     """
-    with step("wallet.citizen_signed"):
+    with step("wallet.citizen_recorded"):
         due = await database.write(_take_due, now_ms)
     requests = await database.read(_requests, ring, due)
     if requests:

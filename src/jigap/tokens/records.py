@@ -48,7 +48,7 @@ token_operations = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("operator_id", String(40), nullable=False),
-    Column("idempotency_key", String(100), nullable=True),
+    Column("idempotency_key", String(200), nullable=True),
     Column("kind", String(20), nullable=False),
     Column("symbol", String(10), nullable=False),
     Column("signer", String(20), nullable=False),

@@ -67,12 +67,12 @@ class KeyReused(Refusal):
 
 
 class KeyMalformed(Refusal):
-    """An Idempotency-Key is 8 to 100 visible ASCII characters."""
+    """An Idempotency-Key is 1 to 200 visible ASCII characters."""
 
     code = "idempotency_key_malformed"
     kind = Kind.INVALID
     hint = (
-        "Send an Idempotency-Key header of 8 to 100 visible ASCII characters, for example a UUID."
+        "Send an Idempotency-Key header of 1 to 200 visible ASCII characters, for example a UUID."
     )
 
 

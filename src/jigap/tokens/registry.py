@@ -32,7 +32,7 @@ from jigap.tokens.refusals import (
 )
 
 _SYMBOL = re.compile(r"[A-Z0-9]{3,10}", re.ASCII)
-_KEY = re.compile(r"[!-~]{8,100}", re.ASCII)
+_KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
 NAME_MAX_BYTES = 20
 
 

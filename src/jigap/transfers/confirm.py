@@ -132,11 +132,11 @@ def _adopt_transfer(
 def _adopt_refill(
     connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
 ) -> bool:
+    # A member who joined after the backup is not known any more; what they were given still counts.
     member = members.by_symid(connection, mined.to)
-    if member is None:
-        return False
+    member_id = member.id if member else ""
     refill_id = new_id("rf", block.time_ms)
-    refills.adopt(connection, refill_id, mined.to, member.id, mined.value, block.time_ms)
+    refills.adopt(connection, refill_id, mined.to, member_id, mined.value, block.time_ms)
     entry = lanes.adopted(mined, refills.PURPOSE, refill_id, block.time_ms)
     lanes.adopt(connection, settings.chain_id, entry, block)
     return True

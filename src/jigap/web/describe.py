@@ -7,13 +7,13 @@ msgspec, the same library and the same classes that check requests, so the two c
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from litestar import Litestar, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import ParameterKwarg
 from litestar.routes import HTTPRoute
+from litestar.typing import FieldDefinition
 
 import jigap
 from jigap.members import MemberFrozen, SessionMissing
@@ -25,6 +25,7 @@ from jigap.web.shapes import Problem
 
 REF = "#/components/schemas/{name}"
 EXAMPLE_REF = "#/components/examples/{name}"
+_LIMITS = ("ge", "le", "min_length", "max_length", "pattern")
 _NOT_PARAMETERS = frozenset({"request", "data", "return"})
 
 _WAIT_HEADER = {
@@ -40,7 +41,7 @@ _KEY_HEADER = {
     "required": True,
     "description": "Made by the client for one intent, for ever: the same key with the same body "
     "has one effect and the same answer; with another body it is refused.",
-    "schema": {"type": "string", "minLength": 8, "maxLength": 100, "pattern": "^[!-~]{8,100}$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]{1,200}$"},
     "example": "2f1c9a52-7d0e-4c0b-9f4e-0c7e5d1b9a61",
 }
 
@@ -148,25 +149,30 @@ def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]
     for name, field in handler.parsed_fn_signature.parameters.items():
         if name in _NOT_PARAMETERS:
             continue
-        (schema,), _ = msgspec.json.schema_components([field.raw], ref_template=REF)
-        schema.pop("default", None)
-        if "anyOf" in schema:  # a query parameter is not null, it is left away
-            schema = next(one for one in schema["anyOf"] if one.get("type") != "null")
-        kwarg = field.kwarg_definition
-        alias = kwarg.query if isinstance(kwarg, ParameterKwarg) and kwarg.query else name
         parameter = {
-            "name": alias,
+            "name": name,
             "in": "path" if name in in_path else "query",
-            "required": name in in_path or (field.is_required and not field.has_default),
-            "schema": schema,
+            "required": name in in_path or not field.has_default,
+            "schema": _schema(field),
         }
-        if description := schema.pop("description", None):
-            parameter["description"] = description
+        if field.kwarg_definition and field.kwarg_definition.description:
+            parameter["description"] = field.kwarg_definition.description
         yield parameter
     if handler.opt["keyed"]:
         yield _KEY_HEADER
     if handler.opt["waits"]:
         yield _WAIT_HEADER
+
+
+def _schema(field: FieldDefinition) -> dict[str, Any]:
+    """The schema of one word of an address; one that may be left away is still never null."""
+    annotation = field.annotation
+    if field.is_optional:
+        (annotation,) = (one for one in get_args(annotation) if one is not type(None))
+    limits = {name: getattr(field.kwarg_definition, name, None) for name in _LIMITS}
+    meta = msgspec.Meta(**{name: limit for name, limit in limits.items() if limit is not None})
+    (schema,), _ = msgspec.json.schema_components([Annotated[annotation, meta]], ref_template=REF)
+    return schema
 
 
 def _responses(handler: HTTPRouteHandler, schemas: dict[str, Any], answer: Any) -> dict[str, Any]:
@@ -194,10 +200,14 @@ def _problem_response(refusals: Sequence[type[Refusal]], schema: Any) -> dict[st
 def _examples(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
     """A problem of every code that any route may answer."""
     every = {one.code: one for handler in handlers for one in _refusals(handler)}
-    return {
-        code: {"value": problems.body_of(one(problems.title_of(one) + "."))}
-        for code, one in sorted(every.items())
-    }
+    return {code: {"value": problems.body_of(_example(one))} for code, one in sorted(every.items())}
+
+
+def _example(refusal: type[Refusal]) -> Refusal:
+    """An instance with its title for a detail, whatever its own constructor asks for."""
+    one = refusal.__new__(refusal)
+    Refusal.__init__(one, problems.title_of(refusal) + ".")
+    return one
 
 
 def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
