@@ -317,6 +317,6 @@ async def test_a_lost_database_finds_tokens_and_refills_on_the_chain(
         await one.pay(payer, payee, "30", "key-0001")
         await one.turn(3)
     await _load(database, {name: [] for name in empty})
-    async with world(database, tmp_path, node) as again:
+    async with world(database, tmp_path, node):
         found = await database.read(tokens.find, "EST")
         assert found.contract
