@@ -34,7 +34,13 @@ from jigap.keys.ring import (
     MasterKeyMissing,
     SealBroken,
 )
-from jigap.keys.service import ROLES, ServiceKeyExists, ServiceKeyMissing, ServiceKeys
+from jigap.keys.service import (
+    ROLES,
+    ServiceKeyDamaged,
+    ServiceKeyExists,
+    ServiceKeyMissing,
+    ServiceKeys,
+)
 from jigap.keys.vault import Unlocked, Vault
 
 __all__ = [
@@ -64,6 +70,7 @@ __all__ = [
     "RecoveryKeyInvalid",
     "Report",
     "SealBroken",
+    "ServiceKeyDamaged",
     "ServiceKeyExists",
     "ServiceKeyMissing",
     "ServiceKeys",

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from jigap.keys.ring import NONCE_SIZE, KeyRing, SealBroken
+from jigap.keys.ring import NONCE_SIZE, KeyRing, SealBroken, sealed_with
 from jigap.refusal import Kind, Refusal
 
 _KEY_SIZE = 32
@@ -128,9 +128,9 @@ def read_label(envelope: bytes) -> Label:
     return _label(_decode(envelope))
 
 
-def master_key_version(envelope: bytes, ring: KeyRing) -> int:
+def master_key_version(envelope: bytes) -> int:
     """Which master key wraps the data key. Raises ``EnvelopeDamaged``."""
-    return ring.sealed_with(_decode(envelope).data_key)
+    return sealed_with(_decode(envelope).data_key)
 
 
 def recovery_recipient(envelope: bytes) -> bytes | None:
@@ -177,6 +177,12 @@ def open_recovery(envelope: bytes, private_key: bytes) -> bytes | None:
         return cipher.decrypt(nonce, found.recovery.sealed, label.bound("recovery"))
     except (InvalidTag, ValueError):
         raise _damaged("The recovery slot was changed.", label) from None
+
+
+def new_recovery_key(randomness: bytes) -> tuple[bytes, bytes]:
+    """A recovery key made of 32 random bytes: private and public half, 32 bytes each."""
+    key = recovery_private_key(randomness)
+    return key.private_bytes_raw(), key.public_key().public_bytes_raw()
 
 
 def recovery_public_key(raw: bytes) -> bytes:

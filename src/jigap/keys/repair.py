@@ -233,7 +233,7 @@ class Caretaker:
             return
         report.wallets += 1
         sealed = row.envelope
-        if envelope.master_key_version(sealed, self._ring) != self._ring.current:
+        if envelope.master_key_version(sealed) != self._ring.current:
             nonce = entropy.random_bytes(NONCE_SIZE)
             sealed = envelope.rewrap(sealed, self._ring, nonce=nonce)
             await self._database.write(copies.replace_envelope, row, sealed)

@@ -166,7 +166,7 @@ class KeyRing:
 
     def sealed_with(self, sealed: bytes) -> int:
         """The version of the master key that sealed these bytes."""
-        return int.from_bytes(sealed[:_VERSION_SIZE], "big")
+        return sealed_with(sealed)
 
     def _master_key(self, version: int) -> bytes:
         if version not in self._master_keys:
@@ -199,6 +199,11 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing(current={self._current}, versions={self.versions})"
+
+
+def sealed_with(sealed: bytes) -> int:
+    """The version of the master key that sealed these bytes; no key is needed to tell."""
+    return int.from_bytes(sealed[:_VERSION_SIZE], "big")
 
 
 def _read(path: Path) -> tuple[dict[int, bytes], int, bytes]:
