@@ -155,8 +155,8 @@ def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]
             "required": name in in_path or not field.has_default,
             "schema": _schema(field),
         }
-        if field.kwarg_definition and field.kwarg_definition.description:
-            parameter["description"] = field.kwarg_definition.description
+        if description := getattr(field.kwarg_definition, "description", None):
+            parameter["description"] = description
         yield parameter
     if handler.opt["keyed"]:
         yield _KEY_HEADER

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
 
 from jigap.refusal import Kind, Refusal
 
@@ -193,14 +194,37 @@ def not_served(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     class_ = _OF_STATUS.get(error.status_code)
     if class_ is None:
         return failed(request, error)
-    allow = {name: value for name, value in (error.headers or {}).items() if name == "Allow"}
+    allow = {"Allow": ", ".join(_methods(request))} if class_ is MethodNotAllowed else {}
     return response_of(class_(title_of(class_) + "."), allow)
+
+
+def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    """Exception handler: a body nested deeper than any of ours."""
+    log.warning("too deep: %s", request.scope.get("path_template"))
+    return response_of(RequestMalformed("The body is nested too deeply."))
 
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Exception handler: a bug. The caller learns nothing of it."""
     log.error("a bug while answering %s", request.scope.get("path_template"), exc_info=error)
     return response_of(InternalError("Something went wrong on our side."))
+
+
+def _methods(request: Request[Any, Any, Any]) -> list[str]:
+    """The methods of the route at this address."""
+    parts = request.scope["path"].strip("/").split("/")
+    found: set[str] = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, HTTPRoute) and _leads_to(route.path_format, parts):
+            found |= set(route.methods)
+    return sorted(found)
+
+
+def _leads_to(template: str, parts: list[str]) -> bool:
+    wanted = template.strip("/").split("/")
+    return len(wanted) == len(parts) and all(
+        one == part or one.startswith("{") for one, part in zip(wanted, parts, strict=True)
+    )
 
 
 def _field_error(one: Any) -> dict[str, str]:

@@ -44,6 +44,7 @@ def create(platform: "App") -> ASGIApp:
         exception_handlers={
             Refusal: problems.refused,
             HTTPException: problems.not_served,
+            RecursionError: problems.too_deep,
             Exception: problems.failed,
         },
         request_max_body_size=BODY_MAX_BYTES,

@@ -3,10 +3,7 @@
 Everything comes from the index, so that one answer is as of one height.
 """
 
-from typing import Annotated
-
 from litestar import Router, get
-from msgspec import Meta
 from sqlalchemy import Connection
 
 from jigap import index, tokens
@@ -23,8 +20,8 @@ from jigap.web.caller import (
     signed_in,
 )
 from jigap.web.describe import says
+from jigap.web.parameters import BlockNumber, Cursor, Limit, SymIdText, TransactionHash
 from jigap.web.problems import CursorMalformed
-from jigap.web.resources.money import Cursor, Limit
 from jigap.web.shapes import (
     AccountShown,
     BlockShown,
@@ -35,12 +32,6 @@ from jigap.web.shapes import (
     hex_or_none,
     time_of,
 )
-
-_Hash = Annotated[
-    str, Meta(max_length=100, description="Transaction hash, hex with or without 0x.")
-]
-_Number = Annotated[str, Meta(max_length=30, description="Block number, or `latest`.")]
-_SymId = Annotated[str, Meta(max_length=60, description="SymID, hex with or without 0x.")]
 
 
 class TransactionUnknown(Refusal):
@@ -70,7 +61,7 @@ class AccountPrivate(Refusal):
 
 
 @get("/transactions/{hash:str}", opt=says("One transaction", TransactionUnknown, tag="explorer"))
-async def transaction(request: AnyRequest, hash: _Hash) -> TransactionShown:
+async def transaction(request: AnyRequest, hash: TransactionHash) -> TransactionShown:
     """Check one payment by its transaction id: when, what, how much, and whether it succeeded."""
     wanted = _bytes(hash, 32)
     found = await platform(request).database.read(_transaction, wanted) if wanted else None
@@ -80,7 +71,7 @@ async def transaction(request: AnyRequest, hash: _Hash) -> TransactionShown:
 
 
 @get("/blocks/{number:str}", opt=says("One block", BlockUnknown, tag="explorer"))
-async def block(request: AnyRequest, number: _Number) -> BlockShown:
+async def block(request: AnyRequest, number: BlockNumber) -> BlockShown:
     """A block with the hashes of its transactions."""
     found = await platform(request).database.read(_block, number)
     if found is None:
@@ -93,7 +84,7 @@ async def block(request: AnyRequest, number: _Number) -> BlockShown:
     guards=[signed_in],
     opt=says("One account", AccountPrivate, tag="explorer"),
 )
-async def account(request: AnyRequest, symid: _SymId) -> AccountShown:
+async def account(request: AnyRequest, symid: SymIdText) -> AccountShown:
     """SYM and tokens of my own account, as of one height."""
     return await platform(request).database.read(_account, _own(request, symid))
 
@@ -104,7 +95,7 @@ async def account(request: AnyRequest, symid: _SymId) -> AccountShown:
     opt=says("Transactions of one account", AccountPrivate, CursorMalformed, tag="explorer"),
 )
 async def account_transactions(
-    request: AnyRequest, symid: _SymId, cursor: Cursor | None = None, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest, symid: SymIdText, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[TransactionShown]:
     """What my own account sent, paid or was paid by, newest first."""
     own, size = _own(request, symid), page_size(request, limit)

@@ -1,9 +1,8 @@
 """Balances, payments and the tokens they are made in."""
 
-from typing import Annotated
-
 from litestar import Response, Router, get, post
-from msgspec import UNSET, Meta
+from litestar.params import JSONBody
+from msgspec import UNSET
 
 from jigap import index, members, tokens, transfers
 from jigap.money import AmountMalformed, format_amount
@@ -21,10 +20,10 @@ from jigap.web.caller import (
     waited,
 )
 from jigap.web.describe import says
+from jigap.web.parameters import Cursor, Limit, Symbol, TransferId
 from jigap.web.problems import CursorMalformed
 from jigap.web.resources.people import PASSPHRASE_REFUSALS
 from jigap.web.shapes import (
-    NO_CONTROL,
     BalanceShown,
     Counterpart,
     Page,
@@ -37,13 +36,6 @@ from jigap.web.shapes import (
     time_of,
     time_or_none,
 )
-
-Cursor = Annotated[
-    str, Meta(max_length=80, pattern=NO_CONTROL, description="The `next` of the page before.")
-]
-Limit = Annotated[int, Meta(ge=1, le=1_000_000, description="Rows in the page; capped at 200.")]
-_Id = Annotated[str, Meta(max_length=64)]
-_Symbol = Annotated[str, Meta(max_length=64, description="Symbol or contract id.")]
 
 #: Every way in which a payment may be refused, in the order in which it is looked for.
 PAYMENT_REFUSALS: tuple[type[Refusal], ...] = (
@@ -119,7 +111,7 @@ async def balances(request: AnyRequest) -> list[BalanceShown]:
     guards=[signed_in],
     opt=says("My balance of one token", TokenUnknown, TokenNotReady, tag="money"),
 )
-async def balance(request: AnyRequest, symbol: _Symbol) -> BalanceShown:
+async def balance(request: AnyRequest, symbol: Symbol) -> BalanceShown:
     """One token by its symbol or contract id."""
     token, _ = await platform(request).tokens.find(symbol)
     for one in await _balances(request):
@@ -133,7 +125,7 @@ async def balance(request: AnyRequest, symbol: _Symbol) -> BalanceShown:
     guards=[signed_in],
     opt=says("Pay", *PAYMENT_REFUSALS, keyed=True, waits=True, tag="money"),
 )
-async def pay(request: AnyRequest, data: TransferAsked) -> Response[TransferShown]:
+async def pay(request: AnyRequest, data: JSONBody[TransferAsked]) -> Response[TransferShown]:
     """Pay the member a search has found.
 
     The answer comes when the payment is recorded and can no longer be lost; it is final when
@@ -152,7 +144,7 @@ async def pay(request: AnyRequest, data: TransferAsked) -> Response[TransferShow
 
 @get("/transfers", guards=[signed_in], opt=says("My payments", CursorMalformed, tag="money"))
 async def transfer_page(
-    request: AnyRequest, cursor: Cursor | None = None, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[TransferShown]:
     """Payments made and received, newest first."""
     if cursor is not None and not cursor.startswith("tr_"):
@@ -168,7 +160,7 @@ async def transfer_page(
     guards=[signed_in],
     opt=says("One payment", payment_refusals.TransferUnknown, waits=True, tag="money"),
 )
-async def transfer(request: AnyRequest, id: _Id) -> Response[TransferShown]:
+async def transfer(request: AnyRequest, id: TransferId) -> Response[TransferShown]:
     """A payment I made or received."""
     seconds = wait_s(request)
     found = await platform(request).payments.wait(caller(request).id, id, seconds)
@@ -182,7 +174,7 @@ async def token_page(request: AnyRequest) -> Page[TokenShown]:
 
 
 @get("/tokens/{symbol:str}", opt=says("One token", TokenUnknown, tag="money"))
-async def token(request: AnyRequest, symbol: _Symbol) -> TokenShown:
+async def token(request: AnyRequest, symbol: Symbol) -> TokenShown:
     """A token by its symbol or contract id."""
     return token_shown(*await platform(request).tokens.find(symbol))
 

@@ -1,10 +1,11 @@
 """What operators do: members and tokens. Everything here is written into the audit trail."""
 
 import time
-from typing import Annotated, cast
+from typing import cast
 
 from litestar import Response, Router, get, post
-from msgspec import UNSET, Meta
+from litestar.params import JSONBody
+from msgspec import UNSET
 
 from jigap import members, tokens
 from jigap.lanes import FINAL
@@ -32,17 +33,13 @@ from jigap.web.caller import (
     waited,
 )
 from jigap.web.describe import says
+from jigap.web.parameters import Account, Cursor, Limit, MemberRef, OperationId, Symbol
 from jigap.web.problems import CursorMalformed
-from jigap.web.resources.money import Cursor, Limit, token_shown
+from jigap.web.resources.money import token_shown
 from jigap.web.resources.people import member_shown
 from jigap.web.shapes import MemberShown, OperationShown, Page, TokenShown
 
 POLL_S = 0.1
-
-_Id = Annotated[str, Meta(max_length=64, description="A member id or an id that begins with mb_.")]
-_OperationId = Annotated[str, Meta(max_length=64)]
-_Symbol = Annotated[str, Meta(max_length=64, description="Symbol or contract id.")]
-_Account = Annotated[str, Meta(max_length=64, pattern=shapes.NO_CONTROL)]
 
 #: The one read that asks the node itself may find it away.
 NODE_TROUBLE: tuple[type[Refusal], ...] = (NodeUnreachable, NodeTimeout, NodeMalformed, RpcError)
@@ -52,7 +49,7 @@ _ON_ACCOUNT = (*_ON_TOKEN, AccountUnknown, AmountMalformed)
 
 @get("/members", opt=says("Members", CursorMalformed, tag="operator"))
 async def member_page(
-    request: AnyRequest, cursor: Cursor | None = None, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[MemberShown]:
     """All members, newest first, names and phone numbers masked."""
     size = page_size(request, limit)
@@ -62,7 +59,7 @@ async def member_page(
 
 
 @get("/members/{id:str}", opt=says("One member", members.MemberUnknown, tag="operator"))
-async def member(request: AnyRequest, id: _Id) -> MemberShown:
+async def member(request: AnyRequest, id: MemberRef) -> MemberShown:
     """A member by member id or id, name and phone number masked."""
     return member_shown(await platform(request).members.find(id))
 
@@ -82,8 +79,8 @@ async def member(request: AnyRequest, id: _Id) -> MemberShown:
 )
 async def verify(
     request: AnyRequest,
-    id: _Id,
-    data: shapes.Verification | None = None,
+    id: MemberRef,
+    data: JSONBody[shapes.Verification | None] = None,
 ) -> MemberShown:
     """Say that name and phone number were checked. Verifying twice changes nothing."""
     given = data or shapes.Verification()
@@ -99,8 +96,8 @@ async def verify(
 )
 async def freeze(
     request: AnyRequest,
-    id: _Id,
-    data: shapes.Freeze | None = None,
+    id: MemberRef,
+    data: JSONBody[shapes.Freeze | None] = None,
 ) -> MemberShown:
     """Stop everything of a member that has not been broadcast."""
     reason = "" if data is None else data.reason
@@ -112,7 +109,7 @@ async def freeze(
     status_code=200,
     opt=says("Unfreeze a member", members.MemberUnknown, tag="operator"),
 )
-async def unfreeze(request: AnyRequest, id: _Id) -> MemberShown:
+async def unfreeze(request: AnyRequest, id: MemberRef) -> MemberShown:
     """Let a frozen member act again."""
     return member_shown(await platform(request).members.unfreeze(caller(request).id, id))
 
@@ -129,7 +126,9 @@ async def unfreeze(request: AnyRequest, id: _Id) -> MemberShown:
         tag="operator",
     ),
 )
-async def create(request: AnyRequest, data: shapes.TokenAsked) -> Response[OperationShown]:
+async def create(
+    request: AnyRequest, data: JSONBody[shapes.TokenAsked]
+) -> Response[OperationShown]:
     """Create an SCT-20 token; its whole supply goes to the token owner's account."""
     operation = await platform(request).tokens.create(
         *_asks(request), data.name, data.symbol, data.amount
@@ -141,7 +140,9 @@ async def create(request: AnyRequest, data: shapes.TokenAsked) -> Response[Opera
     "/tokens/{symbol:str}/mint",
     opt=says("Mint", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
-async def mint(request: AnyRequest, symbol: _Symbol, data: shapes.Mint) -> Response[OperationShown]:
+async def mint(
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Mint]
+) -> Response[OperationShown]:
     """Issue more, to an account."""
     operation = await platform(request).tokens.mint(*_asks(request), symbol, data.amount, data.to)
     return await _answer(request, operation)
@@ -151,7 +152,9 @@ async def mint(request: AnyRequest, symbol: _Symbol, data: shapes.Mint) -> Respo
     "/tokens/{symbol:str}/burn",
     opt=says("Burn", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
-async def burn(request: AnyRequest, symbol: _Symbol, data: shapes.Burn) -> Response[OperationShown]:
+async def burn(
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Burn]
+) -> Response[OperationShown]:
     """Destroy tokens of an account."""
     operation = await platform(request).tokens.burn(
         *_asks(request), symbol, data.amount, data.source
@@ -163,8 +166,8 @@ async def burn(request: AnyRequest, symbol: _Symbol, data: shapes.Burn) -> Respo
     "/tokens/{symbol:str}/transfer",
     opt=says("Transfer from the owner", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
-async def transfer(
-    request: AnyRequest, symbol: _Symbol, data: shapes.TokenTransfer
+async def transfer_tokens(
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.TokenTransfer]
 ) -> Response[OperationShown]:
     """Move tokens from the token owner's account, as a grant does."""
     operation = await platform(request).tokens.transfer(
@@ -177,7 +180,7 @@ async def transfer(
     "/tokens/{symbol:str}/pause",
     opt=says("Pause a token", *_ON_TOKEN, keyed=True, waits=True, tag="operator"),
 )
-async def pause(request: AnyRequest, symbol: _Symbol) -> Response[OperationShown]:
+async def pause(request: AnyRequest, symbol: Symbol) -> Response[OperationShown]:
     """Pause the contract: no payment of it is possible until it is unpaused."""
     return await _answer(request, await platform(request).tokens.pause(*_asks(request), symbol))
 
@@ -186,7 +189,7 @@ async def pause(request: AnyRequest, symbol: _Symbol) -> Response[OperationShown
     "/tokens/{symbol:str}/unpause",
     opt=says("Unpause a token", *_ON_TOKEN, keyed=True, waits=True, tag="operator"),
 )
-async def unpause(request: AnyRequest, symbol: _Symbol) -> Response[OperationShown]:
+async def unpause(request: AnyRequest, symbol: Symbol) -> Response[OperationShown]:
     """Make a paused contract active again."""
     return await _answer(request, await platform(request).tokens.unpause(*_asks(request), symbol))
 
@@ -203,7 +206,7 @@ async def unpause(request: AnyRequest, symbol: _Symbol) -> Response[OperationSho
     ),
 )
 async def owner(
-    request: AnyRequest, symbol: _Symbol, data: shapes.OwnerChange
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.OwnerChange]
 ) -> Response[OperationShown]:
     """Make another account the contract's owner."""
     operation = await platform(request).tokens.transfer_owner(*_asks(request), symbol, data.to)
@@ -215,7 +218,7 @@ async def owner(
     opt=says("Approve a spender", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
 async def approve(
-    request: AnyRequest, symbol: _Symbol, data: shapes.Allowance
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Allowance]
 ) -> Response[OperationShown]:
     """Allow a spender to move tokens of the token owner's account."""
     operation = await platform(request).tokens.approve(
@@ -229,7 +232,7 @@ async def approve(
     opt=says("Decrease an allowance", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
 async def decrease_approve(
-    request: AnyRequest, symbol: _Symbol, data: shapes.Allowance
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Allowance]
 ) -> Response[OperationShown]:
     """Take back part of what a spender is allowed."""
     operation = await platform(request).tokens.decrease_approve(
@@ -243,7 +246,7 @@ async def decrease_approve(
     opt=says("Transfer on behalf", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
 )
 async def transfer_from(
-    request: AnyRequest, symbol: _Symbol, data: shapes.TransferFrom
+    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.TransferFrom]
 ) -> Response[OperationShown]:
     """Move tokens that `from` has allowed the treasury to move."""
     operation = await platform(request).tokens.transfer_from(
@@ -257,7 +260,7 @@ async def transfer_from(
     opt=says("Read an allowance", *_ON_TOKEN, AccountUnknown, *NODE_TROUBLE, tag="operator"),
 )
 async def allowance(
-    request: AnyRequest, symbol: _Symbol, owner: _Account, spender: _Account
+    request: AnyRequest, symbol: Symbol, owner: Account, spender: Account
 ) -> shapes.AllowanceShown:
     """What `spender` may still move of `owner`'s tokens."""
     registry = platform(request).tokens
@@ -271,7 +274,7 @@ async def allowance(
     status_code=200,
     opt=says("Resume payments of a token", TokenUnknown, tag="operator"),
 )
-async def resume(request: AnyRequest, symbol: _Symbol) -> TokenShown:
+async def resume(request: AnyRequest, symbol: Symbol) -> TokenShown:
     """Allow payments again that the auditor had stopped."""
     registry = platform(request).tokens
     await registry.resume(caller(request).id, symbol)
@@ -284,7 +287,7 @@ async def resume(request: AnyRequest, symbol: _Symbol) -> TokenShown:
 )
 async def operation(
     request: AnyRequest,
-    id: _OperationId,
+    id: OperationId,
 ) -> Response[OperationShown]:
     """An operation and what became of it."""
     return await _answer(request, await platform(request).tokens.operation(id))
@@ -346,7 +349,7 @@ ROUTES = Router(
         create,
         mint,
         burn,
-        transfer,
+        transfer_tokens,
         pause,
         unpause,
         owner,

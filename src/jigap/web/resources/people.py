@@ -1,16 +1,14 @@
 """Members, sessions, wallets and the directory."""
 
-from typing import Annotated
-
 from litestar import Response, Router, delete, get, post, put
-from msgspec import Meta
+from litestar.params import JSONBody
 
 from jigap import keys, members
 from jigap.refusal import Kind, Refusal
 from jigap.web.caller import AnyRequest, bearer, caller, platform, signed_in, wait_s, waited
 from jigap.web.describe import says
+from jigap.web.parameters import Last4, Login, PersonName, Phone
 from jigap.web.shapes import (
-    NO_CONTROL,
     MemberShown,
     PassphraseChange,
     RecipientShown,
@@ -24,8 +22,6 @@ from jigap.web.shapes import (
     time_of,
     time_or_none,
 )
-
-_Words = Annotated[str, Meta(max_length=200, pattern=NO_CONTROL)]
 
 #: What may go wrong whenever a passphrase opens a key.
 PASSPHRASE_REFUSALS = (
@@ -82,7 +78,7 @@ def wallet_shown(wallet: members.Wallet) -> WalletShown:
         tag="people",
     ),
 )
-async def sign_up(request: AnyRequest, data: SignUp) -> MemberShown:
+async def sign_up(request: AnyRequest, data: JSONBody[SignUp]) -> MemberShown:
     """Make a member. Name and phone number are verified before a wallet can be made."""
     return member_shown(
         await platform(request).members.sign_up(
@@ -102,7 +98,7 @@ async def sign_up(request: AnyRequest, data: SignUp) -> MemberShown:
         tag="people",
     ),
 )
-async def sign_in(request: AnyRequest, data: SignIn) -> SessionShown:
+async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> SessionShown:
     """Open a session; its token goes into the Authorization header of everything else."""
     if data.otp is not None:
         raise OtpNotEnabled("There is no second factor to check.")
@@ -136,7 +132,7 @@ async def me(request: AnyRequest) -> MemberShown:
         tag="people",
     ),
 )
-async def make_wallet(request: AnyRequest, data: WalletAsked) -> Response[WalletShown]:
+async def make_wallet(request: AnyRequest, data: JSONBody[WalletAsked]) -> Response[WalletShown]:
     """Store a new key under the passphrase; the SymID follows within a block or two."""
     wallets, member, seconds = platform(request).wallets, caller(request), wait_s(request)
     wallet = await wallets.make(member.id, data.passphrase)
@@ -157,7 +153,7 @@ async def make_wallet(request: AnyRequest, data: WalletAsked) -> Response[Wallet
         tag="people",
     ),
 )
-async def change_passphrase(request: AnyRequest, data: PassphraseChange) -> WalletShown:
+async def change_passphrase(request: AnyRequest, data: JSONBody[PassphraseChange]) -> WalletShown:
     """The key and the SymID stay what they are."""
     wallets = platform(request).wallets
     return wallet_shown(await wallets.change_passphrase(caller(request).id, data.old, data.new))
@@ -179,10 +175,10 @@ async def change_passphrase(request: AnyRequest, data: PassphraseChange) -> Wall
 )
 async def recipients(
     request: AnyRequest,
-    phone: _Words | None = None,
-    member_id: _Words | None = None,
-    name: _Words | None = None,
-    last4: _Words | None = None,
+    phone: Phone = None,
+    member_id: Login = None,
+    name: PersonName = None,
+    last4: Last4 = None,
 ) -> list[RecipientShown]:
     """By `phone`, or by `member_id`, or by `name` with the last four digits of the phone number.
 

@@ -1,0 +1,52 @@
+"""The words of addresses: what may stand in a path and in a query.
+
+Declared once, checked by the framework, described by ``describe``.
+"""
+
+from typing import Annotated
+
+from litestar.params import PathParameter, QueryParameter
+
+from jigap.web.shapes import NO_CONTROL
+
+Symbol = Annotated[str, PathParameter(max_length=64, description="Symbol or contract id.")]
+MemberRef = Annotated[
+    str, PathParameter(max_length=64, description="A member id, or an id that begins with mb_.")
+]
+TransferId = Annotated[str, PathParameter(max_length=64, description="An id beginning with tr_.")]
+OperationId = Annotated[str, PathParameter(max_length=64, description="An id beginning with op_.")]
+TransactionHash = Annotated[
+    str, PathParameter(max_length=100, description="Transaction hash, hex with or without 0x.")
+]
+BlockNumber = Annotated[str, PathParameter(max_length=30, description="Block number, or `latest`.")]
+SymIdText = Annotated[
+    str, PathParameter(max_length=60, description="SymID, hex with or without 0x.")
+]
+
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=80, pattern=NO_CONTROL, description="`next` of the page before."),
+]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=1_000_000, description="Rows in the page; capped at 200.")
+]
+Phone = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=40, description="In any written form; Korean without a country code."
+    ),
+]
+Login = Annotated[str | None, QueryParameter(max_length=64, description="The whole member id.")]
+PersonName = Annotated[
+    str | None, QueryParameter(max_length=200, description="The whole name, together with last4.")
+]
+Last4 = Annotated[
+    str | None,
+    QueryParameter(max_length=20, description="The last four digits of the phone number."),
+]
+Account = Annotated[
+    str,
+    QueryParameter(
+        max_length=64, description="A member id, `treasury`, `token_owner`, or a registered SymID."
+    ),
+]
