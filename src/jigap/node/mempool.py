@@ -79,7 +79,7 @@ class Mempool:
         self._by_hash: dict[bytes, Candidate] = {}
         self._citizens: dict[SymId, dict[int, CitizenCandidate]] = {}
         self._citizens_by_hash: dict[bytes, CitizenCandidate] = {}
-        self._key_hashes: dict[bytes, bytes] = {}  # claimed by a waiting citizen -> its hash
+        self._claims: dict[bytes, tuple[SymId, int]] = {}  # key hash -> who, by how many waiting
         self._arrivals = 0
         self._bytes = 0
 
@@ -177,7 +177,8 @@ class Mempool:
             raise NonceTooLow(nonce=asked.nonce, expected=expected)
         if asked.nonce > expected + GAP_MAX:
             raise NonceTooHigh(nonce=asked.nonce, expected=expected)
-        if asked.key_hash in self._key_hashes:
+        claimed_by, claims = self._claims.get(asked.key_hash, (asked.symid, 0))
+        if claimed_by != asked.symid:
             raise registration.KeyHashTaken(key_hash=asked.key_hash.hex())
         lane = self._citizens.get(asked.sender) or {}
         if asked.nonce in lane:
@@ -186,7 +187,7 @@ class Mempool:
         candidate = CitizenCandidate(signed, signer)
         self._citizens.setdefault(asked.sender, lane)[asked.nonce] = candidate
         self._citizens_by_hash[signed.hash] = candidate
-        self._key_hashes[asked.key_hash] = signed.hash
+        self._claims[asked.key_hash] = (asked.symid, claims + 1)
         self._bytes += len(signed.raw)
         return candidate
 
@@ -284,6 +285,8 @@ class Mempool:
         del lane[asked.nonce]
         if not lane:
             del self._citizens[asked.sender]
-        del self._key_hashes[asked.key_hash]
+        claimed_by, claims = self._claims.pop(asked.key_hash)
+        if claims > 1:
+            self._claims[asked.key_hash] = (claimed_by, claims - 1)
         self._bytes -= len(candidate.signed.raw)
         return True
