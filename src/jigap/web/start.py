@@ -3,6 +3,8 @@
 It asks nothing of the browser: no script, no font, no request to anybody else.
 """
 
+import hashlib
+import re
 from html import escape
 from pathlib import Path
 from string import Template
@@ -22,6 +24,9 @@ _HERE = Path(__file__).parent
 _PAGE = Template((_HERE / "templates" / "start.html").read_text(encoding="utf-8"))
 _STYLE = (_HERE / "static" / "start.css").read_bytes()
 _MARK = (_HERE / "static" / "mark.svg").read_bytes()
+#: In the addresses, so that a new release is never dressed in the old one's style.
+_EDITION = hashlib.sha256(_STYLE + _MARK).hexdigest()[:12]
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}", re.ASCII)
 _WEEK = "public, max-age=604800"
 
 
@@ -51,7 +56,9 @@ async def page(request: AnyRequest) -> Response[str]:
     words = WORDS[language]
     filled = words | {
         "lang": language,
+        "edition": _EDITION,
         "version": jigap.__version__,
+        "host": _host(request.headers.get("host", "")) or f"localhost:{app.settings.port}",
         "chain_id": app.settings.chain_id,
         "height": f"{height:,}" if height >= 0 else "—",
         "block_time": time_of(block_ms).strftime("%Y-%m-%d %H:%M:%S UTC") if block_ms else "—",
@@ -80,6 +87,11 @@ async def mark() -> Response[bytes]:
     return _file(_MARK, "image/svg+xml")
 
 
+def _host(named: str) -> str:
+    """The address under which whoever looks has found us, if it is one."""
+    return named if _HOST.fullmatch(named) else ""
+
+
 def _file(content: bytes, media_type: str) -> Response[bytes]:
     return Response(content, media_type=media_type, headers={"Cache-Control": _WEEK})
 
@@ -93,7 +105,8 @@ def _newest(connection: Connection) -> tuple[int, int]:
 WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "title": "jigap — pay by phone number",
-        "promise": "Pay a phone number. Final in about a second.",
+        "promise": "Pay a phone number.",
+        "soon": "Final in about a second.",
         "about": "This server runs jigap, an open-source wallet platform: people pay each other in "
         "tokens, in real time, without keys, gas or addresses. Every payment is a transaction on "
         "a Symverse chain that anyone can check by its id.",
@@ -119,7 +132,8 @@ WORDS: dict[str, dict[str, Any]] = {
     },
     "ko": {
         "title": "지갑 jigap — 전화번호로 보내는 돈",
-        "promise": "전화번호로 보내세요. 1초쯤이면 끝납니다.",
+        "promise": "전화번호로 보내세요.",
+        "soon": "1초쯤이면 끝납니다.",
         "about": "이 서버는 오픈소스 지갑 플랫폼 jigap입니다. 키도, 가스도, 주소도 몰라도 토큰을 "
         "실시간으로 주고받습니다. 모든 결제는 Symverse 체인의 트랜잭션이며, 번호만 알면 누구나 "
         "확인할 수 있습니다.",
@@ -135,7 +149,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "api": "API 설명서",
         "api_words": "OpenAPI 3.1. 모든 경로와 모든 거절 사유를 예시와 함께.",
         "readyz": "준비 상태",
-        "readyz_words": "데이터베이스, 체인, 전송기, 금고, 가스 예산을 하나씩.",
+        "readyz_words": "데이터베이스, 체인, 디스패처, 금고, 가스 예산을 하나씩.",
         "healthz": "생존 확인",
         "healthz_words": "프로세스가 살아 있는 동안 응답합니다.",
         "metrics": "지표",

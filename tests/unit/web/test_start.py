@@ -46,6 +46,7 @@ async def test_the_page_asks_nothing_of_anybody_else(here: Site, language: str) 
 async def test_everything_the_page_links_to_is_there(here: Site) -> None:
     page = (await here.http.get("/")).text
     links = set(re.findall(r'(?:src|href)="(/[^"]*)"', page))
-    assert {"/openapi.json", "/readyz", "/healthz", "/static/start.css"} <= links
+    assert {"/openapi.json", "/readyz", "/healthz"} <= links
+    assert any(one.startswith("/static/start.css?v=") for one in links), "cached for a week"
     for link in links:
         assert (await here.http.get(link)).status_code in (200, 503)
