@@ -123,10 +123,13 @@ def _screen(url: str, rpc: str, people: list[dict[str, str]]) -> Panel:
     parts.add_row(grid)
     parts.add_row("")
     if people:
-        who = Table("Log in as", "Password", "Payment passphrase", "Phone", "Role", box=None)
+        # Two lines each: nothing that somebody has to type may be cut off at 80 columns.
+        who = Table("Role", "Log in as, password", "Payment passphrase, phone", box=None)
         for one in people:
             who.add_row(
-                one["member_id"], one["password"], one["passphrase"], one["phone"], one["role"]
+                one["role"],
+                f"[bold]{one['member_id']}[/bold]\n{one['password']}",
+                f"{one['passphrase']}\n{one['phone']}",
             )
         parts.add_row(who)
         parts.add_row("[dim]These people are for trying things out; everybody knows them.[/dim]")
