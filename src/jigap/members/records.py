@@ -156,10 +156,12 @@ def take_attempt(connection: Connection, login_index: bytes, now_ms: int) -> int
         return int(-(-(row.retry_at_ms - now_ms) // 1000))
     forgotten = now_ms - row.last_ms > FORGET_FAILURES_MS
     failures = 1 if forgotten else row.failures + 1
+    # No wait is no time at all: clocks of two web processes may differ by a little.
+    retry_at_ms = now_ms + wait_s(failures) * 1000 if wait_s(failures) else 0
     connection.execute(
         update(sign_in_attempts)
         .where(mine)
-        .values(failures=failures, retry_at_ms=now_ms + wait_s(failures) * 1000, last_ms=now_ms)
+        .values(failures=failures, retry_at_ms=retry_at_ms, last_ms=now_ms)
     )
     return 0
 
