@@ -120,6 +120,21 @@ def shared_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proces
     assert running.stop() == 0, "".join(running.errors)[-4000:]
 
 
+@pytest.fixture(scope="session")
+def stopped_platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a platform with demo that ran and was stopped; copy it, do not use it."""
+    data = tmp_path_factory.mktemp("stopped") / "data"
+    assert _platform(processes.start, data).stop() == 0
+    return data
+
+
+@pytest.fixture
+def stopped(stopped_platform: Path, tmp_path: Path) -> Path:
+    """A copy, the test's own, of the data folder of a platform that ran and was stopped."""
+    shutil.copytree(stopped_platform, tmp_path / "data")
+    return tmp_path / "data"
+
+
 def _platform(start: Callable[..., processes.Running], data: Path) -> processes.Running:
     return start("up", "--data", data, "--port", "0", "--node-port", "0", "--demo", "--json")
 

@@ -18,7 +18,7 @@ JIGAP = [sys.executable, "-m", "jigap.cli"]
 READY_TIMEOUT_S = 60
 
 
-def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **environment: str):
+def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **given: str):
     """Run one command to its end; the answer has returncode, stdout and stderr."""
     return subprocess.run(
         [*JIGAP, *map(str, arguments)],
@@ -26,7 +26,7 @@ def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, 
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env=_environment(environment),
+        env=environment(given),
     )
 
 
@@ -71,7 +71,7 @@ class Running:
         self.process.wait(20)
 
 
-def start(*arguments: str | Path, **environment: str) -> Running:
+def start(*arguments: str | Path, **given: str) -> Running:
     """Start a long-running command that prints one JSON line with ``"ready": true``.
 
     Raises ``AssertionError`` with what it wrote when it ends or stays silent instead.
@@ -82,7 +82,7 @@ def start(*arguments: str | Path, **environment: str) -> Running:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=_environment(environment),
+        env=environment(given),
     )
     running = Running(process, queue.Queue())
     _reader(process.stdout, running.lines.put)
@@ -118,7 +118,8 @@ def _reader(stream: IO[str] | None, take) -> None:
     threading.Thread(target=read, daemon=True).start()
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without our settings, with the sources, and ``more``."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("JIGAP_")}
     # Give to subprocess the sources under test, installed or not.
     source = str(Path(__file__).parent.parent / "src")

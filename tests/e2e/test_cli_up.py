@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests import processes
 
 from jigap.cli.api import Api
+from tests import processes
 
 
 def arguments(data: Path, *more: str) -> list[str]:
@@ -166,40 +166,35 @@ def test_port_in_use_is_one_line(tmp_path: Path, option: str):
     says_one_line(done, port)
 
 
-def test_missing_master_key_is_one_line(start, tmp_path: Path):
-    assert start(*arguments(tmp_path)).stop() == 0
-    (tmp_path / "keys" / "master.json").unlink()
-    says_one_line(processes.run(*arguments(tmp_path)), "master key", "master.json")
-    assert not (tmp_path / "keys" / "master.json").exists()
+def test_missing_master_key_is_one_line(stopped: Path):
+    (stopped / "keys" / "master.json").unlink()
+    says_one_line(processes.run(*arguments(stopped)), "master key", "master.json")
+    assert not (stopped / "keys" / "master.json").exists()
 
 
-def test_missing_service_key_is_one_line(start, tmp_path: Path):
-    assert start(*arguments(tmp_path)).stop() == 0
-    (tmp_path / "keys" / "service" / "token_owner.key").unlink()
-    says_one_line(processes.run(*arguments(tmp_path)), "token_owner")
+def test_missing_service_key_is_one_line(stopped: Path):
+    (stopped / "keys" / "service" / "token_owner.key").unlink()
+    says_one_line(processes.run(*arguments(stopped)), "token_owner")
 
 
-def test_damaged_chain_is_one_line(start, tmp_path: Path):
-    assert start(*arguments(tmp_path)).stop() == 0
-    store = tmp_path / "node" / "chain" / "data.mdb"
+def test_damaged_chain_is_one_line(stopped: Path):
+    store = stopped / "node" / "chain" / "data.mdb"
     size = store.stat().st_size
     store.write_bytes(os.urandom(size))
-    says_one_line(processes.run(*arguments(tmp_path)), "damaged")
+    says_one_line(processes.run(*arguments(stopped)), "damaged")
 
 
-def test_damaged_database_is_one_line(start, tmp_path: Path):
-    assert start(*arguments(tmp_path)).stop() == 0
-    (tmp_path / "jigap.sqlite").write_bytes(b"not a database at all, but long enough" * 100)
-    says_one_line(processes.run(*arguments(tmp_path)), "jigap.sqlite")
+def test_damaged_database_is_one_line(stopped: Path):
+    (stopped / "jigap.sqlite").write_bytes(b"not a database at all, but long enough" * 100)
+    says_one_line(processes.run(*arguments(stopped)), "jigap.sqlite")
 
 
-def test_chain_that_lost_blocks_is_one_line(start, tmp_path: Path):
+def test_chain_that_lost_blocks_is_one_line(stopped: Path):
     """The database has followed blocks that this chain does not have."""
-    assert start(*arguments(tmp_path, "--demo")).stop() == 0
-    for path in (tmp_path / "node").rglob("*"):
+    for path in (stopped / "node").rglob("*"):
         if path.is_file():
             path.unlink()
-    says_one_line(processes.run(*arguments(tmp_path)), "block")
+    says_one_line(processes.run(*arguments(stopped)), "block")
 
 
 def test_unusable_data_folder_is_one_line(tmp_path: Path):

@@ -18,7 +18,9 @@ from jigap.money import format_amount
 from jigap.node import NodeClient, NodeTrouble
 from jigap.settings import Settings
 
-commands = typer.Typer(help="Check the trail of actions and all money.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Check the trail of actions and all money.", no_args_is_help=True, add_completion=False
+)
 
 
 class NodeNeeded(CommandFailed):

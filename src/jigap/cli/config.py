@@ -9,7 +9,9 @@ from rich.table import Table
 from jigap import settings
 from jigap.cli.options import Data, Json
 
-commands = typer.Typer(help="The settings of this installation.", no_args_is_help=True)
+commands = typer.Typer(
+    help="The settings of this installation.", no_args_is_help=True, add_completion=False
+)
 
 
 @commands.callback()

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 
+import jigap.app.wiring  # noqa: F401  (declares every table)
 from jigap.cli.failure import CommandFailed
 from jigap.database import Database, metadata, sqlite_url
 from jigap.migrations import migrate
@@ -58,9 +59,10 @@ def load(source: Path, database: Database, *, replace: bool) -> None:
         _same_shape(reading, writing)
         if not replace and _has_rows(writing):
             raise CommandFailed("The database is not empty; say --force to replace what it holds.")
-        for table in reversed(metadata.sorted_tables):
+        every = _every_table(reading)
+        for table in reversed(every):
             writing.execute(table.delete())
-        for table in metadata.sorted_tables:
+        for table in every:
             _copy_rows(table, reading, writing)
         _renumber(writing)
     copied.dispose()
@@ -76,7 +78,7 @@ def _save_tables(engine: Engine, target: Path) -> None:
         writing.begin(),
     ):
         _same_shape(reading, writing)
-        for table in metadata.sorted_tables:
+        for table in _every_table(reading):
             _copy_rows(table, reading, writing)
     copy.close()
     with contextlib.closing(sqlite3.connect(target)) as closing:
@@ -102,6 +104,14 @@ def _same_shape(one: Connection, other: Connection) -> None:
             f"The copy has the shape {first} and the database {second}; "
             "use the release that made the backup."
         )
+
+
+def _every_table(connection: Connection) -> list[Table]:
+    """All tables in an order that references allow. One that we do not know would be lost."""
+    unknown = set(inspect(connection).get_table_names()) - {*metadata.tables, "alembic_version"}
+    if unknown:
+        raise CommandFailed(f"The database has tables that are not ours: {sorted(unknown)}.")
+    return list(metadata.sorted_tables)
 
 
 def _has_rows(connection: Connection) -> bool:

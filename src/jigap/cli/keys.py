@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from jigap import entropy, settings
-from jigap.app import Folder, open_database
+from jigap import app, entropy, settings
+from jigap.app import Folder
 from jigap.cli.failure import CommandFailed
 from jigap.cli.options import Data, Json
 from jigap.clock import SystemClock
@@ -44,7 +44,9 @@ from jigap.settings import Settings
 
 T = TypeVar("T")
 
-commands = typer.Typer(help="The keys that the server holds.", no_args_is_help=True)
+commands = typer.Typer(
+    help="The keys that the server holds.", no_args_is_help=True, add_completion=False
+)
 keys_app = commands
 
 Wallet = Annotated[str, typer.Argument(metavar="WALLET", help="A wallet id (wa_…) or a member id.")]
@@ -162,6 +164,8 @@ def export(
     new_passphrase_file: NewPassphraseFile = None,
 ) -> None:
     """Write a wallet's key as a standard keystore file at full scrypt strength."""
+    if out is not None and out.exists():
+        raise CommandFailed(f"{out} exists already.")
     passphrase = _passphrase(passphrase_file)
     other = None if new_passphrase_file is None else _secret_of(new_passphrase_file)
     with _opened(data) as parts, _spinner("Deriving the key"):
@@ -278,7 +282,7 @@ def _opened(data: Path | None, *, new: bool = False) -> Iterator[_Parts]:
     ring = KeyRing.load(folder.master_key)
     if not new and not given.database_url and not folder.database.exists():
         raise CommandFailed(f"There is no database in {folder.root}.")
-    database = open_database(given)
+    database = app.open_database(given)  # loads the whole platform, so not before
     try:
         yield _Parts(given, folder, ring, database, ServiceKeys(ring, folder.service_keys))
     finally:

@@ -16,7 +16,9 @@ from jigap.clock import SystemClock
 from jigap.keys import KeyRing
 from jigap.members import create_operator, hash_password, login_of, password_of
 
-commands = typer.Typer(help="Members with operator rights.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Members with operator rights.", no_args_is_help=True, add_completion=False
+)
 
 
 @commands.callback()

@@ -291,7 +291,7 @@ def upgrade() -> None:
         "token_operations",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("operator_id", sa.String(length=40), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=100), nullable=True),
+        sa.Column("idempotency_key", sa.String(length=200), nullable=True),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("symbol", sa.String(length=10), nullable=False),
         sa.Column("signer", sa.String(length=20), nullable=False),
@@ -323,7 +323,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("member_id", sa.String(length=40), nullable=False),
         sa.Column("operation", sa.String(length=20), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=100), nullable=True),
+        sa.Column("idempotency_key", sa.String(length=200), nullable=True),
         sa.Column("recipient", sa.String(length=40), nullable=False),
         sa.Column("sender_symid", sa.LargeBinary(length=10), nullable=False),
         sa.Column("recipient_symid", sa.LargeBinary(length=10), nullable=False),
@@ -332,6 +332,9 @@ def upgrade() -> None:
         sa.Column("amount", sa.CHAR(78), nullable=False),
         sa.Column("memo_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("confirm_after_ms", sa.BigInteger(), nullable=True),
+        sa.Column("waiting", sa.Boolean(), nullable=False),
+        sa.Column("withdrawn_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfers")),
         sa.UniqueConstraint(
             "member_id",
@@ -342,6 +345,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_transfers_member", "transfers", ["member_id", "id"], unique=False)
     op.create_index("ix_transfers_recipient", "transfers", ["recipient", "id"], unique=False)
+    op.create_index("ix_transfers_waiting", "transfers", ["waiting", "sender_symid"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),

@@ -1,0 +1,121 @@
+"""`jigap config`, `operator`, `audit`, `--version`: small commands, no surprises."""
+
+import json
+import sqlite3
+
+import pytest
+
+from jigap import __version__
+from jigap.cli.api import Api, ApiRefused
+from tests import processes
+from tests.e2e.test_cli_up import arguments, data_of, says_one_line
+
+
+def test_version_is_the_package_version():
+    assert processes.run("--version").stdout == f"jigap {__version__}\n"
+
+
+def test_help_lists_every_command():
+    from jigap.cli import COMMANDS
+
+    done = processes.run("--help")
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert f" {name} " in done.stdout
+
+
+def test_config_show_masks_secrets(tmp_path):
+    done = processes.run(
+        "config", "show", "--data", tmp_path, "--json",
+        JIGAP_DATABASE_URL="postgresql://someone:hunter2@host/db", JIGAP_PORT="1234",
+    )  # fmt: skip
+    shown = json.loads(done.stdout)
+    assert shown["database_url"] == "***"
+    assert shown["port"] == 1234
+    table = processes.run("config", "show", "--data", tmp_path, JIGAP_CA_SECRET="c0ffee" * 5 + "00")
+    assert "c0ffee" not in done.stdout + table.stdout
+    assert "***" in table.stdout
+
+
+async def test_operator_can_be_made_while_the_platform_runs(shared_platform):
+    data = data_of(shared_platform)
+    done = processes.run(
+        "operator", "create", "boss", "--data", data, "--password-file", "-", "--json",
+        input_="a password of the boss\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["member_id"] == "boss"
+    async with Api(shared_platform.url) as api:
+        boss = await api.sign_in("boss", "a password of the boss")
+        assert "operator" in (await boss.me())["roles"]
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "word"),
+    [("demo-operator", "long enough it is", "taken"), ("someone", "short", "password")],
+)
+def test_operator_that_cannot_be_made_is_one_line(shared_platform, name, password, word):
+    done = processes.run(
+        "operator", "create", name, "--data", data_of(shared_platform), "--password-file", "-",
+        input_=password,
+    )  # fmt: skip
+    says_one_line(done, word)
+
+
+def test_operator_needs_a_password_from_somewhere(tmp_path):
+    done = processes.run("operator", "create", "boss", "--data", tmp_path, input_="")
+    says_one_line(done, "--password-file")
+
+
+def test_audits_agree_while_the_platform_runs(shared_platform):
+    data = data_of(shared_platform)
+    done = processes.run("audit", "money", "--data", data, "--rpc", shared_platform.rpc, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["clean"] is report["conserved"] is True
+    assert report["supply"] == {"DEMO": "1000000"}
+    assert report["transactions_checked"] > 5
+    done = processes.run("audit", "verify", "--data", data)
+    assert done.returncode == 0
+    assert "intact" in done.stdout
+
+
+def test_audit_finds_money_that_a_hand_has_changed(stopped):
+    with sqlite3.connect(stopped / "jigap.sqlite") as database:
+        database.execute("UPDATE transfers SET amount = substr(amount, 1, 77) || '7'")
+    done = processes.run("audit", "money", "--data", stopped, "--offline")
+    assert done.returncode == 1
+    assert "DIFFERENCE" in done.stdout
+
+
+def test_audit_finds_an_action_that_a_hand_has_changed(stopped):
+    with sqlite3.connect(stopped / "jigap.sqlite") as database:
+        database.execute("UPDATE audit_trail SET actor = 'nobody' WHERE id = 2")
+    done = processes.run("audit", "verify", "--data", stopped, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"intact": False, "broken_at": 2}
+
+
+def test_audit_without_a_node_is_one_line(stopped):
+    done = processes.run("audit", "money", "--data", stopped, "--rpc", "http://127.0.0.1:1")
+    says_one_line(done, "--offline")
+
+
+def test_split_commands_need_postgresql(tmp_path):
+    for command in ("web", "dispatcher"):
+        says_one_line(processes.run(command, "--data", tmp_path), "PostgreSQL")
+
+
+def test_up_refuses_a_database_server_that_is_not_there(tmp_path):
+    done = processes.run(
+        *arguments(tmp_path), JIGAP_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"
+    )
+    says_one_line(done, "connection")
+
+
+async def test_stranger_learns_nothing_without_a_session(shared_platform):
+    async with Api(shared_platform.url) as api:
+        for path in ("me", "balances", "transfers", "operator/members"):
+            with pytest.raises(ApiRefused) as refused:
+                await api.call("GET", path)
+            assert refused.value.status == 401
