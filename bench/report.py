@@ -1,0 +1,177 @@
+"""What is shown of a result: a table on the terminal, and docs/performance.md."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_HEAD = """\
+<!-- Made by `make bench`; the words are in bench/report.py. -->
+# Performance
+
+The figures of one run of `make bench`, taken {taken_at} in {elapsed_s:.0f} s. Ratios are what
+counts: a value and its reference were taken beside each other on one machine, so run it on yours
+rather than compare with the absolute figures here.
+"""
+
+_NOTES = """\
+## How it is measured
+
+* The platform is a real `jigap up` with default settings: SQLite with every commit synced, both
+  copies of every key synced, its own node as a second process, every block signed, guarded and
+  synced. A third process makes the load over HTTP on loopback. All three share the cores; bare
+  scrypt, where it is the reference, has them alone.
+* A value is the median over rounds; reference and value alternate. The processor time that other
+  programs took is read from the kernel: rounds in which it was more than 5 % of the machine are
+  repeated, twice at most, and left out where enough others remain. Stolen time is the host's.
+* Errors are answers other than success, payments that were not confirmed when answered, and
+  wallets left without a SymID. After the last payment the balances of all payers are added up.
+* **Wallets** are made by {clients} clients at once. Members are signed up and verified before. The
+  answer means that both copies are durable. SymIDs are asked for, mined and recorded meanwhile, on
+  the same cores. The bound is what the cores do in scrypt (N=4096, r=8, p=1) alone.
+* **Payments** unlock the payer's key with the passphrase each time. Each is one request that is
+  answered when the payment is confirmed in the index; {payers} payers keep one under way each. A
+  payer without SYM is given gas by the platform first, which is a transaction of its own, about one
+  for every four payments. A payment cannot cost less than one derivation, hence the same bound.
+* **Seconds to final** are taken in an open loop: a payment every {gap_ms:.0f} ms whether or not
+  earlier ones are answered, counted from when it was due. The limit is `block_min_ms` =
+  {block_min_ms:.0f}, the shortest time between two blocks: a payment waits for the next one, half
+  of that on average, and one that needs gas first waits for one block more.
+* **The chain's rules** run on one core, without network or disk: recover the signer, check, apply a
+  token transfer. Blocks add what a node does: decode, pool, keep on disk, make, sign, guard,
+  commit.
+"""
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The medians, for the terminal."""
+    shown = Table(title="jigap bench", title_justify="left")
+    for name in ("Measure", "Median", "Lowest - highest", "Reference", "Ratio", "Aim", "Errors"):
+        shown.add_column(name, justify="left" if name in ("Measure", "Aim") else "right")
+    for one in result["measures"]:
+        shown.add_row(*(text.replace("**", "") for text in _cells(one)))
+    return shown
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Everything a person wants to see at the end of a run."""
+    console.print(table(result))
+    machine = result["machine"]
+    console.print(
+        f"{machine['cores']} x {machine['processor']}, {machine['system']}, "
+        f"Python {machine['python']}; {result['elapsed_s']:.0f} s, {result['errors']} errors, "
+        f"missing from the books: {result['missing']}",
+        style="dim",
+    )
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """docs/performance.md."""
+    by_name = {one["name"]: one for one in result["measures"]}
+    parts = [
+        _HEAD.format(**result),
+        _rows(
+            ("Measure", "Median", "Lowest - highest", "Reference", "Ratio", "Aim", "Errors"),
+            [_cells(one) for one in result["measures"]],
+        ),
+        _said(result),
+        "## Where the time goes\n",
+        "Milliseconds of processor time for each wallet or payment, median of the rounds, and how\n"
+        "long clients waited.\n",
+        _rows(
+            ("Measure", "Platform", "Node", "Load", "Cores busy", "p50 / p95 / p99 ms"),
+            [_times(by_name[name]) for name in ("wallet_creation", "payments", "seconds_to_final")],
+        ),
+        _NOTES.format(**result["settings"]),
+        "## Machine\n",
+        _rows(("", ""), [(f"{k}".replace("_", " "), f"{v}") for k, v in result["machine"].items()]),
+        "## Rounds\n",
+        _rows(
+            ("Measure", "Value", "Reference", "Ratio", "Others' share", "Errors"),
+            [row for one in result["measures"] for row in _each_round(one)],
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+    ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}"
+    reference = "" if one["reference"] is None else _number(one["reference"], one["unit"])
+    return (
+        one["title"],
+        _number(one["value"], one["unit"]),
+        " - ".join(_number(value, one["unit"]) for value in one["spread"]),
+        f"{reference}: {one['reference_is']}",
+        ratio,
+        _aim(one),
+        str(one["errors"]),
+    )
+
+
+def _aim(one: dict[str, Any]) -> str:
+    if one["aim"] is None:
+        return ""
+    sign = "<=" if one["at_most"] else ">="
+    what = "ratio " if one["aim_of"] == "ratio" else ""
+    return f"{what}{sign} {one['aim']:g}: " + ("met" if one["met"] else "**missed**")
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "s":
+        return f"{value:.3f} s"
+    return f"{value:,.0f}{unit}" if value >= 1000 else f"{value:.1f}{unit}"
+
+
+def _said(result: dict[str, Any]) -> str:
+    """In words: which aims were missed, how much was disturbed, what went wrong."""
+    said = []
+    missed = [one for one in result["measures"] if one["met"] is False]
+    for one in missed:
+        reached = one[one["aim_of"]]
+        said.append(f"* **Aim missed**: {one['title']}, {reached:.2f} instead of {one['aim']:g}.")
+    if not missed:
+        said.append("* All aims were met in this run.")
+    noisy = sum(row["disturbed"] for one in result["measures"] for row in one["rounds"])
+    total = sum(len(one["rounds"]) for one in result["measures"])
+    said.append(f"* Other programs disturbed {noisy} of {total} rounds.")
+    said.append(
+        f"* {result['errors']} errors in {result['payments']} payments and {result['wallets']} "
+        f"wallets; tokens missing from the books at the end: {result['missing']}."
+    )
+    return "\n".join(said) + "\n"
+
+
+def _times(one: dict[str, Any]) -> tuple[str, ...]:
+    from statistics import median
+
+    rows = one["rounds"]
+
+    def each(who: str) -> str:
+        return f"{median(row['use']['cpu_ms_each'][who] for row in rows):.1f}"
+
+    waited = [row.get("to_final_ms") or row.get("answer_ms") for row in rows]
+    delays = " / ".join(
+        f"{median(one[name] for one in waited if one):.0f}" for name in ("p50", "p95", "p99")
+    )
+    busy = f"{median(row['use']['busy'] for row in rows):.0%}"
+    return one["title"], each("platform"), each("node"), each("load"), busy, delays
+
+
+def _each_round(one: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            one["title"],
+            _number(row["value"], one["unit"]),
+            "" if row["reference"] is None else _number(row["reference"], one["unit"]),
+            "" if row["ratio"] is None else f"{row['ratio']:.2f}",
+            f"{row['foreign']:.1%}" + (" (disturbed)" if row["disturbed"] else ""),
+            ", ".join(f"{n} x {what}" for what, n in row["errors"].items()) or "0",
+        )
+        for row in one["rounds"]
+    ]
+
+
+def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
