@@ -1,12 +1,19 @@
-"""`jigap keys …` on a real installation: the drill an operator rehearses, as processes."""
+"""`jigap keys …` on a real installation: the drill an operator rehearses.
+
+Most commands run inside the test's own process, which spares a second of starting each; what a
+shell sees of a good answer and of a bad one is looked at with real processes.
+"""
 
 import asyncio
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from jigap.app import Folder, install, open_database
+from jigap.cli import commands
 from jigap.clock import SimulatedClock
 from jigap.keys import KdfPool, KeyFiles, Vault, insert_copy, keystores
 from jigap.settings import Settings, load
@@ -75,9 +82,31 @@ def secret(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def keys(*arguments: str | Path, data: Path | None = None):
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def keys(*arguments: str | Path, data: Path | None = None) -> Done:
+    """One ``jigap keys`` command in this process."""
     more = () if data is None else ("--data", data)
-    return processes.run("keys", *arguments, *more)
+    result = CliRunner().invoke(commands, ["keys", *map(str, (*arguments, *more))])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def test_a_shell_sees_json_or_one_line(tmp_path: Path):
+    """The same two answers, from real processes."""
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(document()))
+    assert said(processes.run("keys", "inspect", file, "--json"))["version"] == 4
+    file.write_text("not a keystore")
+    one_line(processes.run("keys", "inspect", file, "--json"), "not JSON")
 
 
 def said(done) -> dict:
@@ -153,7 +182,7 @@ def test_export_inspect_import(data: Path, passphrase: Path, tmp_path: Path):
     assert imported == {"wallet_id": "wa_0", "version": 2}
     assert said(keys("verify", "--json", data=data))["sound"]
     again = keys("export", "wa_0", "--out", out, "--passphrase-file", other, data=data)
-    one_line(again, "File exists")
+    one_line(again, "exists already")
 
 
 def test_a_version_3_export_names_the_symid_and_a_member_may_be_named(data: Path, passphrase: Path):

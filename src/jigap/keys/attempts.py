@@ -10,8 +10,18 @@ this wallet only: reading and receiving need no passphrase.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, case, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Executable,
+    bindparam,
+    case,
+    null,
+    select,
+    update,
+)
 
 from jigap.keys.copies import KeystoreMissing, StoredKey, keystores
 from jigap.refusal import Kind, Refusal
@@ -55,34 +65,55 @@ def wait_ms(attempts: int) -> int:
     return 0 if attempts < 1 else 1000 * WAITS_S[min(attempts, len(WAITS_S)) - 1]
 
 
-def take(
-    connection: Connection, wallet_id: str, *, token: bytes, now_ms: int, counted: bool = True
-) -> Attempt:
-    """Take the wallet's lease, and with ``counted`` an attempt.
-
-    ``token`` is 16 fresh random bytes. One conditional statement decides. Raises
-    ``KeystoreMissing``, ``PassphraseBusy`` or ``PassphraseWait``.
-    """
-    now = literal(now_ms, keystores.c.retry_at_ms.type)
-    free = [keystores.c.wallet_id == wallet_id, keystores.c.busy_until_ms <= now]
-    lease = {"busy_until_ms": now_ms + LEASE_MS, "busy_token": token}
+def _take(counted: bool) -> Executable:
+    """The one statement that decides; made once, for making it costs as much as running it."""
+    now = bindparam("now_ms", type_=BigInteger)
+    free = [keystores.c.wallet_id == bindparam("wallet"), keystores.c.busy_until_ms <= now]
+    taken: dict[str, Any] = {"busy_until_ms": now + LEASE_MS, "busy_token": bindparam("token")}
     if counted:
         free.append(keystores.c.retry_at_ms <= now)
         after = keystores.c.attempts + 1
         waits = {number: wait_ms(number) for number in range(1, len(WAITS_S))}
-        lease["attempts"] = after
-        lease["retry_at_ms"] = now + case(waits, value=after, else_=wait_ms(len(WAITS_S)))
-    row = connection.execute(
+        taken["attempts"] = after
+        taken["retry_at_ms"] = now + case(waits, value=after, else_=wait_ms(len(WAITS_S)))
+    return (
         update(keystores)
         .where(*free)
-        .values(**lease)
+        .values(**taken)
         .returning(
             keystores.c.version,
             keystores.c.public_key_hash,
             keystores.c.envelope,
             keystores.c.attempts,
         )
-    ).one_or_none()
+    )
+
+
+_TAKE = {counted: _take(counted) for counted in (True, False)}
+
+_is_mine = keystores.c.busy_token == bindparam("token")
+_GIVE_BACK = (
+    update(keystores)
+    .where(keystores.c.wallet_id == bindparam("wallet"))
+    .values(
+        attempts=0,
+        retry_at_ms=0,
+        busy_until_ms=case((_is_mine, 0), else_=keystores.c.busy_until_ms),
+        busy_token=case((_is_mine, null()), else_=keystores.c.busy_token),
+    )
+)
+
+
+def take(
+    connection: Connection, wallet_id: str, *, token: bytes, now_ms: int, counted: bool = True
+) -> Attempt:
+    """Take the wallet's lease, and with ``counted`` an attempt.
+
+    ``token`` is 16 fresh random bytes. Raises ``KeystoreMissing``, ``PassphraseBusy`` or
+    ``PassphraseWait``.
+    """
+    given = {"wallet": wallet_id, "token": token, "now_ms": now_ms}
+    row = connection.execute(_TAKE[counted], given).one_or_none()
     if row is None:
         raise _why_not(connection, wallet_id, now_ms)
     key = StoredKey(wallet_id, row.version, bytes(row.public_key_hash), bytes(row.envelope))
@@ -91,12 +122,8 @@ def take(
 
 def give_back(connection: Connection, attempt: Attempt) -> None:
     """The passphrase was right: nothing counts against the wallet any more; the lease ends."""
-    connection.execute(
-        update(keystores)
-        .where(keystores.c.wallet_id == attempt.key.wallet_id)
-        .values(attempts=0, retry_at_ms=0)
-    )
-    _end_lease(connection, attempt)
+    given = {"wallet": attempt.key.wallet_id, "token": attempt.token}
+    connection.execute(_GIVE_BACK, given)
 
 
 def keep(connection: Connection, attempt: Attempt, now_ms: int) -> None:

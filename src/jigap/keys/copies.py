@@ -87,18 +87,19 @@ def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
     if connection.scalar(there) == key.envelope:
         return
     connection.execute(
-        insert(keystores).values(
-            wallet_id=key.wallet_id,
-            version=key.version,
-            public_key_hash=key.public_key_hash,
-            envelope=key.envelope,
-            attempts=0,
-            retry_at_ms=0,
-            busy_until_ms=0,
-            busy_token=None,
-            created_ms=now_ms,
-            changed_ms=now_ms,
-        )
+        insert(keystores),
+        {
+            "wallet_id": key.wallet_id,
+            "version": key.version,
+            "public_key_hash": key.public_key_hash,
+            "envelope": key.envelope,
+            "attempts": 0,
+            "retry_at_ms": 0,
+            "busy_until_ms": 0,
+            "busy_token": None,
+            "created_ms": now_ms,
+            "changed_ms": now_ms,
+        },
     )
 
 

@@ -11,7 +11,14 @@ from jigap.keys.attempts import LEASE_MS, keep, take
 
 
 @pytest.fixture
-async def held(database, tmp_path):
+async def held(sqlite_database, tmp_path):
+    async with bench(sqlite_database, tmp_path, recovery_public_key=PUBLIC.hex()) as made:
+        yield made
+
+
+@pytest.fixture
+async def held_on_both(database, tmp_path):
+    """For what the database decides: once on SQLite, once on PostgreSQL."""
     async with bench(database, tmp_path, recovery_public_key=PUBLIC.hex()) as made:
         yield made
 
@@ -47,8 +54,9 @@ async def test_sound_copies_are_called_sound(held):
     assert (report.wallets, report.findings, report.sound) == (5, [], True)
 
 
-async def test_the_drill_verify_damage_restore_rotate(held):
+async def test_the_drill_verify_damage_restore_rotate(held_on_both):
     """What an operator rehearses; at the end every wallet opens with its own passphrase."""
+    held = held_on_both
     for number in range(6):
         await held.wallet(f"wa_{number}", f"passphrase number {number}")
     await held.vault.change_passphrase("wa_5", "passphrase number 5", OTHER)
@@ -139,7 +147,8 @@ async def test_a_key_that_is_being_changed_is_left_alone(held, monkeypatch):
     assert (await caretaker(held).restore_all()).repaired == ["wa_1"]
 
 
-async def test_verifying_beside_live_changes_raises_no_alarm(held):
+async def test_verifying_beside_live_changes_raises_no_alarm(held_on_both):
+    held = held_on_both
     for number in range(8):
         await held.wallet(f"wa_{number}")
 
@@ -159,7 +168,8 @@ async def test_verifying_beside_live_changes_raises_no_alarm(held):
     assert rounds > 1
 
 
-async def test_restoring_and_rotating_beside_live_changes_loses_nothing(held):
+async def test_restoring_and_rotating_beside_live_changes_loses_nothing(held_on_both):
+    held = held_on_both
     for number in range(6):
         await held.wallet(f"wa_{number}")
 
@@ -221,7 +231,8 @@ async def test_progress_is_told(held):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-async def test_pages_do_not_skip_or_repeat(held, monkeypatch):
+async def test_pages_do_not_skip_or_repeat(held_on_both, monkeypatch):
+    held = held_on_both
     monkeypatch.setattr(repair, "PAGE", 2)
     for number in range(5):
         await held.wallet(f"wa_{number}")

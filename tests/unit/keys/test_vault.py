@@ -39,14 +39,15 @@ PAYMENT = Transaction(
 
 
 @pytest.fixture
-async def held(database, tmp_path):
-    async with bench(database, tmp_path) as made:
+async def held(sqlite_database, tmp_path):
+    async with bench(sqlite_database, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def held_on_sqlite(sqlite_database, tmp_path):
-    async with bench(sqlite_database, tmp_path) as made:
+async def held_on_both(database, tmp_path):
+    """For what the database decides: once on SQLite, once on PostgreSQL."""
+    async with bench(database, tmp_path) as made:
         yield made
 
 
@@ -73,7 +74,8 @@ async def row(made, wallet_id="wa_1"):
     return await made.database.read(read)
 
 
-async def test_an_unlocked_key_signs_as_its_wallet(held):
+async def test_an_unlocked_key_signs_as_its_wallet(held_on_both):
+    held = held_on_both
     key = await held.wallet()
     async with held.vault.unlocked("wa_1", PASSPHRASE) as unlocked:
         signed = unlocked.sign(PAYMENT, 7777)
@@ -133,7 +135,8 @@ async def test_a_wrong_passphrase_says_what_is_left(held):
     assert told.value.facts == {"attempts": 1, "free_attempts_left": FREE_ATTEMPTS - 1}
 
 
-async def test_fifty_guesses_at_once_derive_no_more_keys_than_allowed(held, derivations):
+async def test_fifty_guesses_at_once_derive_no_more_keys_than_allowed(held_on_both, derivations):
+    held = held_on_both
     await held.wallet()
     derivations.clear()
 
@@ -148,7 +151,8 @@ async def test_fifty_guesses_at_once_derive_no_more_keys_than_allowed(held, deri
     assert (await row(held)).attempts == FREE_ATTEMPTS
 
 
-async def test_fifty_guesses_over_several_processes_derive_no_more(held, derivations):
+async def test_fifty_guesses_over_several_processes_derive_no_more(held_on_both, derivations):
+    held = held_on_both
     await held.wallet()
     derivations.clear()
     vaults = [held.another_vault() for _ in range(5)]
@@ -165,7 +169,8 @@ async def test_fifty_guesses_over_several_processes_derive_no_more(held, derivat
         await one.settled()
 
 
-async def test_waits_grow_with_every_wrong_passphrase(held):
+async def test_waits_grow_with_every_wrong_passphrase(held_on_both):
+    held = held_on_both
     await held.wallet()
     waits = []
     for _ in range(FREE_ATTEMPTS + 3):
@@ -194,7 +199,8 @@ async def test_the_right_passphrase_is_refused_too_while_the_wait_lasts(held):
     assert (await row(held)).attempts == 0
 
 
-async def test_fifty_payments_at_once_with_the_right_passphrase_all_open(held):
+async def test_fifty_payments_at_once_with_the_right_passphrase_all_open(held_on_both):
+    held = held_on_both
     await held.wallet()
     second = held.another_vault()
 
@@ -232,7 +238,8 @@ async def test_a_full_pool_counts_nothing(held):
     assert (await row(held)).attempts == 0
 
 
-async def test_a_foreign_lease_is_waited_for_and_then_told(held, monkeypatch):
+async def test_a_foreign_lease_is_waited_for_and_then_told(held_on_both, monkeypatch):
+    held = held_on_both
     monkeypatch.setattr(vault, "LEASE_WAIT_S", 0.05)
     await held.wallet()
     await held.database.write(attempts.take, "wa_1", token=bytes(16), now_ms=held.clock.now_ms())
@@ -245,8 +252,9 @@ async def test_a_foreign_lease_is_waited_for_and_then_told(held, monkeypatch):
         pass
 
 
-async def test_a_cancelled_request_settles_its_attempt(held):
+async def test_a_cancelled_request_settles_its_attempt(held_on_both):
     """Hanging up while the key is derived neither frees the guess nor leaves the lease behind."""
+    held = held_on_both
     await held.wallet()
 
     async def guess():
@@ -283,7 +291,8 @@ async def test_a_moved_envelope_opens_nothing_and_counts_nothing(held):
     assert bytes(found.public_key_hash) == victim.public_key_hash
 
 
-async def test_a_new_passphrase_opens_the_same_key_and_the_old_one_nothing(held):
+async def test_a_new_passphrase_opens_the_same_key_and_the_old_one_nothing(held_on_both):
+    held = held_on_both
     key = await held.wallet()
     assert await held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER) == 2
     assert not await held.opens("wa_1", PASSPHRASE)
@@ -336,7 +345,8 @@ async def test_a_change_keeps_the_keystores_id(held):
     assert await id_now() == before
 
 
-async def test_a_change_tells_the_member_in_the_same_transaction(held):
+async def test_a_change_tells_the_member_in_the_same_transaction(held_on_both):
+    held = held_on_both
     await held.wallet()
     await held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER, member_id="mb_1")
 
@@ -348,7 +358,8 @@ async def test_a_change_tells_the_member_in_the_same_transaction(held):
     assert "audit_trail" in metadata.tables
 
 
-async def test_of_two_changes_at_once_one_wins_and_both_copies_agree(held):
+async def test_of_two_changes_at_once_one_wins_and_both_copies_agree(held_on_both):
+    held = held_on_both
     await held.wallet()
     second = held.another_vault()
     new = ["the first new passphrase", "the second new passphrase"]
@@ -368,9 +379,9 @@ def light_export(monkeypatch):
     monkeypatch.setattr(keystore, "N_FULL", N_TEST)
 
 
-async def test_an_export_is_a_standard_file_at_full_strength(held_on_sqlite):
-    key = await held_on_sqlite.wallet()
-    document = await held_on_sqlite.vault.export("wa_1", PASSPHRASE)
+async def test_an_export_is_a_standard_file_at_full_strength(held):
+    key = await held.wallet()
+    document = await held.vault.export("wa_1", PASSPHRASE)
     found = keystore.parse(document)
     assert (found.version, found.n, found.r, found.p) == (4, 262_144, 8, 1)
     opened = keystore.decrypt(document, PASSPHRASE)
@@ -398,7 +409,8 @@ async def test_an_export_needs_the_passphrase(held):
     assert (await row(held)).attempts == 1
 
 
-async def test_an_import_of_the_same_key_sets_its_passphrase(held, light_export):
+async def test_an_import_of_the_same_key_sets_its_passphrase(held_on_both, light_export):
+    held = held_on_both
     key = await held.wallet()
     document = await held.vault.export("wa_1", PASSPHRASE, new_passphrase=OTHER)
     assert await held.vault.import_("wa_1", document, OTHER) == 2
@@ -439,8 +451,8 @@ async def test_an_import_with_the_files_wrong_passphrase_is_told(held, light_exp
     assert (await row(held)).version == 1
 
 
-async def test_the_recovery_slot_is_made_and_follows_every_change(database, tmp_path):
-    async with bench(database, tmp_path, recovery_public_key=PUBLIC.hex()) as held:
+async def test_the_recovery_slot_is_made_and_follows_every_change(sqlite_database, tmp_path):
+    async with bench(sqlite_database, tmp_path, recovery_public_key=PUBLIC.hex()) as held:
         key = await held.wallet()
         await held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER)
         secret = envelope.open_recovery(bytes((await row(held)).envelope), PRIVATE)
