@@ -15,7 +15,7 @@ import typer
 
 import jigap
 from jigap import cli, events, settings, steps
-from jigap.refusal import every_refusal
+from jigap.refusal import Refusal, every_refusal
 from jigap.web.problems import STATUS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -64,7 +64,7 @@ def errors_page() -> str:
     rows = [
         (
             f"`{refusal.code}`",
-            str(STATUS[refusal.kind]),
+            str(status_of(refusal)),
             "yes" if refusal.retryable else "no",
             one_line(refusal.__doc__),
             refusal.hint,
@@ -79,6 +79,12 @@ def errors_page() -> str:
         "very same request may succeed later.",
         table(("Code", "HTTP", "Retry", "Meaning", "What to do"), rows),
     )
+
+
+def status_of(refusal: type[Refusal]) -> int:
+    """The HTTP status: what the kind says, unless the refusal is about HTTP and has its own."""
+    own = getattr(refusal, "status", None)
+    return own if isinstance(own, int) else STATUS[refusal.kind]
 
 
 def steps_page() -> str:
@@ -106,17 +112,18 @@ def cli_page() -> str:
 
 def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     """Every command that does something, with the words that call it."""
-    if not hasattr(command, "commands"):
+    if not hasattr(command, "list_commands"):
         yield path, command
         return
-    for name, child in command.commands.items():
+    for name in command.list_commands(None):
+        child = command.get_command(None, name)
         if not child.hidden:
             yield from leaves(f"{path} {name}", child)
 
 
 def command_section(path: str, command: Any) -> str:
     shown = [one for one in command.params if not getattr(one, "hidden", False)]
-    words = [one.make_metavar(None) for one in shown if one.param_type_name == "argument"]
+    words = [one.metavar or one.name.upper() for one in shown if one.param_type_name == "argument"]
     rows = [
         (", ".join(f"`{word}`" for word in (*one.opts, *one.secondary_opts)), option_help(one))
         for one in shown
