@@ -9,18 +9,33 @@ from litestar.params import PathParameter, QueryParameter
 
 from jigap.web.shapes import NO_CONTROL
 
-Symbol = Annotated[str, PathParameter(max_length=64, description="Symbol or contract id.")]
+Symbol = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="Symbol or contract id.")
+]
 MemberRef = Annotated[
-    str, PathParameter(max_length=64, description="A member id, or an id that begins with mb_.")
+    str,
+    PathParameter(
+        max_length=64, pattern=NO_CONTROL, description="A member id, or an id that begins with mb_."
+    ),
 ]
-TransferId = Annotated[str, PathParameter(max_length=64, description="An id beginning with tr_.")]
-OperationId = Annotated[str, PathParameter(max_length=64, description="An id beginning with op_.")]
+TransferId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with tr_.")
+]
+OperationId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with op_.")
+]
 TransactionHash = Annotated[
-    str, PathParameter(max_length=100, description="Transaction hash, hex with or without 0x.")
+    str,
+    PathParameter(
+        max_length=100, pattern=NO_CONTROL, description="Transaction hash, hex with or without 0x."
+    ),
 ]
-BlockNumber = Annotated[str, PathParameter(max_length=30, description="Block number, or `latest`.")]
+BlockNumber = Annotated[
+    str, PathParameter(max_length=30, pattern=NO_CONTROL, description="Block number, or `latest`.")
+]
 SymIdText = Annotated[
-    str, PathParameter(max_length=60, description="SymID, hex with or without 0x.")
+    str,
+    PathParameter(max_length=60, pattern=NO_CONTROL, description="SymID, hex with or without 0x."),
 ]
 
 Cursor = Annotated[
@@ -36,17 +51,27 @@ Phone = Annotated[
         max_length=40, description="In any written form; Korean without a country code."
     ),
 ]
-Login = Annotated[str | None, QueryParameter(max_length=64, description="The whole member id.")]
+Login = Annotated[
+    str | None,
+    QueryParameter(max_length=64, pattern=NO_CONTROL, description="The whole member id."),
+]
 PersonName = Annotated[
-    str | None, QueryParameter(max_length=200, description="The whole name, together with last4.")
+    str | None,
+    QueryParameter(
+        max_length=200, pattern=NO_CONTROL, description="The whole name, together with last4."
+    ),
 ]
 Last4 = Annotated[
     str | None,
-    QueryParameter(max_length=20, description="The last four digits of the phone number."),
+    QueryParameter(
+        max_length=20, pattern=NO_CONTROL, description="The last four digits of the phone number."
+    ),
 ]
 Account = Annotated[
     str,
     QueryParameter(
-        max_length=64, description="A member id, `treasury`, `token_owner`, or a registered SymID."
+        max_length=64,
+        pattern=NO_CONTROL,
+        description="A member id, `treasury`, `token_owner`, or a registered SymID.",
     ),
 ]

@@ -34,20 +34,44 @@ MemberId = Annotated[
     Meta(
         max_length=64,
         pattern=NO_CONTROL,
-        description="The name a member signs in with and is found by: 3 to 32 letters a-z, digits, "
-        "dots, dashes, underscores.",
+        description="The name a member signs in with and is found by.",
         examples=["minji"],
     ),
 ]
-Password = Annotated[
-    str, Meta(max_length=1024, description="8 characters to 256 bytes.", examples=["correct horse"])
+NewMemberId = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        description="3 to 32 letters, digits, dots, dashes, underscores; upper case is lowered.",
+        examples=["minji"],
+        extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{1,30}[A-Za-z0-9]$"},
+    ),
+]
+Password = Annotated[str, Meta(max_length=1024, examples=["correct horse"])]
+NewPassword = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        description="8 characters to 256 bytes.",
+        examples=["correct horse"],
+        extra_json_schema={"minLength": 8},
+    ),
 ]
 Passphrase = Annotated[
     str,
     Meta(
         max_length=1024,
-        description="The payment passphrase, 8 characters to 256 bytes; it opens the wallet's key.",
+        description="The payment passphrase: it opens the wallet's key.",
         examples=["blue river 42 stones"],
+    ),
+]
+NewPassphrase = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        description="8 characters to 256 bytes, not too simple; it will open the wallet's key.",
+        examples=["blue river 42 stones"],
+        extra_json_schema={"minLength": 8},
     ),
 ]
 PersonName = Annotated[str, Meta(max_length=200, pattern=NO_CONTROL, examples=["김민지"])]
@@ -76,8 +100,8 @@ class Asked(Struct, frozen=True, forbid_unknown_fields=True):
 class SignUp(Asked, frozen=True):
     """A new member. Name and phone are what the verification will check."""
 
-    member_id: MemberId
-    password: Password
+    member_id: NewMemberId
+    password: NewPassword
     name: PersonName | None = None
     phone: Phone | None = None
 
@@ -93,24 +117,34 @@ class SignIn(Asked, frozen=True):
 class WalletAsked(Asked, frozen=True):
     """The passphrase that will open the new key."""
 
-    passphrase: Passphrase
+    passphrase: NewPassphrase
 
 
 class PassphraseChange(Asked, frozen=True):
     """The passphrase that is, and the one that shall be."""
 
     old: Passphrase
-    new: Passphrase
+    new: NewPassphrase
+
+
+class TransferConfirmed(Asked, frozen=True):
+    """The passphrase again, for a payment whose delay is over."""
+
+    passphrase: Passphrase
 
 
 class TransferAsked(Asked, frozen=True):
-    """A payment. ``recipient_id`` comes from a search."""
+    """A payment. ``recipient_id`` comes from a search.
+
+    ``acknowledged``: the payer was warned that this is much money for somebody new.
+    """
 
     recipient_id: Annotated[str, Meta(max_length=400, pattern=NO_CONTROL)]
     token: Symbol
     amount: Amount
     passphrase: Passphrase
     memo: Memo = ""
+    acknowledged: bool = False
 
 
 class Verification(Asked, frozen=True):
@@ -239,7 +273,8 @@ class Counterpart(Struct, frozen=True):
     masked_phone: str | None
 
 
-TransferState = Literal["signed", "unknown", "sent", "cancelling", "confirmed", "refused", "void"]
+OutgoingState = Literal["signed", "unknown", "sent", "cancelling", "confirmed", "refused", "void"]
+TransferState = Literal["delayed", "withdrawn"] | OutgoingState
 TokenState = Literal["creating", "active", "paused", "stopped"]
 
 
@@ -247,7 +282,9 @@ class TransferShown(Struct, frozen=True):
     """A payment and where it stands.
 
     It is final when ``state`` is confirmed, refused or void; only a block makes it so. ``unknown``
-    means that the network has the payment and has not answered yet: it is not a failure.
+    means that the network has the payment and has not answered yet: it is not a failure. A
+    ``delayed`` payment has no transaction yet and can be confirmed from ``confirm_after`` on, or
+    withdrawn. ``gas_refill_hug`` is told to the payer only.
     """
 
     id: str
@@ -257,12 +294,13 @@ class TransferShown(Struct, frozen=True):
     amount: Amount
     memo: str
     counterpart: Counterpart
-    transaction_hash: Hash
+    transaction_hash: Hash | None
     block_number: int | None
     gas_refill_hug: Hug
     created_at: Time
     final_at: Time | None
     reason: str | UnsetType = UNSET
+    confirm_after: Time | UnsetType = UNSET
 
 
 class TokenShown(Struct, frozen=True):
@@ -283,7 +321,7 @@ class OperationShown(Struct, frozen=True):
     kind: str
     token: str
     amount: Amount | None
-    state: Literal["wished"] | TransferState
+    state: Literal["wished"] | OutgoingState
     transaction_hash: Hash | None
     block_number: int | None
     created_at: Time

@@ -1,6 +1,8 @@
 """Balances, payments and the tokens they are made in."""
 
-from litestar import Response, Router, get, post
+from typing import cast
+
+from litestar import Response, Router, delete, get, post
 from litestar.params import JSONBody
 from msgspec import UNSET
 
@@ -30,8 +32,9 @@ from jigap.web.shapes import (
     TokenShown,
     TokenState,
     TransferAsked,
+    TransferConfirmed,
     TransferShown,
-    hex_of,
+    TransferState,
     hex_or_none,
     time_of,
     time_or_none,
@@ -57,6 +60,7 @@ PAYMENT_REFUSALS: tuple[type[Refusal], ...] = (
     payment_refusals.DailyLimit,
     payment_refusals.LaneFull,
     payment_refusals.BalanceInsufficient,
+    payment_refusals.NewPayeeWarning,
     *PASSPHRASE_REFUSALS,
 )
 
@@ -73,17 +77,18 @@ async def transfers_shown(
         TransferShown(
             id=one.id,
             direction="outgoing" if one.member_id == me else "incoming",
-            state=one.state.value,
+            state=cast(TransferState, one.state.value),
             token=one.token,
             amount=format_amount(one.amount, decimals[one.token]),
             memo=one.memo,
             counterpart=_counterpart(profiles.get(other[one.id])),
-            transaction_hash=hex_of(one.transaction_hash),
+            transaction_hash=hex_or_none(one.transaction_hash),
             block_number=one.block_number,
-            gas_refill_hug=str(one.gas_refill_hug),
+            gas_refill_hug=str(one.gas_refill_hug if one.member_id == me else 0),
             created_at=time_of(one.created_ms),
             final_at=time_or_none(one.final_ms),
             reason=one.reason or one.queued_reason or UNSET,
+            confirm_after=UNSET if one.confirm_after_ms is None else time_of(one.confirm_after_ms),
         )
         for one in found
     ]
@@ -133,7 +138,9 @@ async def pay(request: AnyRequest, data: JSONBody[TransferAsked]) -> Response[Tr
     """
     payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
     key = tokens.require_key(request.headers.get("idempotency-key"))
-    order = transfers.Order(data.recipient_id, data.token, data.amount, data.memo)
+    order = transfers.Order(
+        data.recipient_id, data.token, data.amount, data.memo, data.acknowledged
+    )
     sent = await payments.send(me.id, key, order, data.passphrase)
     if seconds:
         sent = await payments.wait(me.id, sent.id, seconds)
@@ -165,6 +172,52 @@ async def transfer(request: AnyRequest, id: TransferId) -> Response[TransferShow
     seconds = wait_s(request)
     found = await platform(request).payments.wait(caller(request).id, id, seconds)
     return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
+
+
+@post(
+    "/transfers/{id:str}/confirm",
+    guards=[signed_in],
+    status_code=200,
+    opt=says(
+        "Confirm a delayed payment",
+        payment_refusals.TransferUnknown,
+        payment_refusals.NotDelayed,
+        payment_refusals.DelayNotOver,
+        payment_refusals.CatchingUp,
+        members.MemberFrozen,
+        TokenPaused,
+        TokenStopped,
+        *PASSPHRASE_REFUSALS,
+        waits=True,
+        tag="money",
+    ),
+)
+async def confirm(
+    request: AnyRequest, id: TransferId, data: JSONBody[TransferConfirmed]
+) -> Response[TransferShown]:
+    """Sign and send a payment whose delay is over. Confirming again answers how it stands."""
+    payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
+    found = await payments.confirm(me.id, id, data.passphrase)
+    if seconds:
+        found = await payments.wait(me.id, found.id, seconds)
+    return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
+
+
+@delete(
+    "/transfers/{id:str}",
+    guards=[signed_in],
+    status_code=200,
+    opt=says(
+        "Withdraw a delayed payment",
+        payment_refusals.TransferUnknown,
+        payment_refusals.NotDelayed,
+        tag="money",
+    ),
+)
+async def withdraw(request: AnyRequest, id: TransferId) -> TransferShown:
+    """Take back a payment that waits for its delay; its amount is free again."""
+    found = await platform(request).payments.withdraw(caller(request).id, id)
+    return (await transfers_shown(request, [found]))[0]
 
 
 @get("/tokens", opt=says("Tokens", tag="money"))
@@ -209,5 +262,15 @@ def _token_state(token: tokens.Token, contract: index.ContractView | None) -> To
 
 ROUTES = Router(
     "/",
-    route_handlers=[balances, balance, pay, transfer_page, transfer, token_page, token],
+    route_handlers=[
+        balances,
+        balance,
+        pay,
+        transfer_page,
+        transfer,
+        confirm,
+        withdraw,
+        token_page,
+        token,
+    ],
 )

@@ -308,7 +308,7 @@ async def _answer(request: AnyRequest, found: tokens.Operation) -> Response[Oper
         kind=wish.kind.value,
         token=wish.symbol,
         amount=format_amount(wish.amount) if wish.amount else None,
-        state=cast(shapes.TransferState, found.state),
+        state=cast(shapes.OutgoingState, found.state),
         transaction_hash=shapes.hex_or_none(found.transaction_hash),
         block_number=found.block_number,
         created_at=shapes.time_of(found.created_ms),

@@ -1,0 +1,172 @@
+"""The API against its own description, by generated requests, good and bad.
+
+As a stranger, as a member with a wallet, and as an operator: never a 5xx, never a status, a content
+type or a body that the description does not have, and nothing accepted that it forbids.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from tests import processes
+
+from .client import MEMBER_PASSWORD, Client
+
+EXAMPLES = int(os.environ.get("JIGAP_SCHEMATHESIS_EXAMPLES", "8"))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+
+
+@dataclass
+class Server:
+    """A running server, the sessions to meet it with, and names of things that are there.
+
+    The member and the token are the test's own: nobody else minds what becomes of them.
+    """
+
+    stranger: Client
+    operator: Client
+    member: Client
+    other: Client
+    token: str
+    here: dict[str, dict[str, str]]
+
+    def token_of(self, who: str, case: Case) -> str:
+        if who == "stranger":
+            return ""
+        if (case.method.upper(), case.path) == ("DELETE", "/api/v1/session"):
+            return self.stranger.sign_in(self.member.member_id, MEMBER_PASSWORD).token
+        return self.operator.token if who == "operator" else self.member.token
+
+
+@pytest.fixture(scope="module")
+def server(shared_platform: processes.Running) -> Iterator[Server]:
+    stranger = Client.at(shared_platform.url)
+    boss = shared_platform.person("operator")
+    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    member, other = stranger.member(operator), stranger.member(operator)
+    token = operator.new_token()
+    operator.mint(token, member, "1000000")
+    operation = operator.on_token(f"/{token}/mint", to=other.member_id, amount="1")
+    paid = member.pay(other, token, "1").json()
+    here = {
+        "/operator/members/": {"id": other.member_id},
+        "/operator/operations/": {"id": operation["id"]},
+        "/transfers/": {"id": paid["id"]},
+        "/transactions/": {"hash": paid["transaction_hash"]},
+        "/blocks/": {"number": "latest"},
+        "/accounts/": {"symid": member.get("me")["wallet"]["symid"]},
+        "/tokens/": {"symbol": token},
+        "/balances/": {"symbol": token},
+    }
+    yield Server(stranger, operator, member, other, token, here)
+    stranger.http.close()
+
+
+@pytest.fixture(scope="module")
+def described(shared_platform: processes.Running) -> BaseSchema:
+    return schemathesis.openapi.from_url(f"{shared_platform.url}/openapi.json")
+
+
+_BOUNDED = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("who", ["stranger", "member", "operator"])
+def test_the_api_is_as_it_is_described(
+    server: Server, described: BaseSchema, who: str, mode: GenerationMode
+) -> None:
+    statuses: Counter[int] = Counter()
+    for found in described.get_all_operations():
+        operation = found.ok()
+
+        @_BOUNDED
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def conforms(case: Case, known: bool) -> None:
+            if known and mode is GenerationMode.POSITIVE:
+                _name_what_is_there(case, server)
+            token = server.token_of(who, case)
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            response = case.call_and_validate(headers=headers, checks=CHECKS, timeout=40)
+            statuses[response.status_code] += 1
+            _code_is_described(case, response)
+
+        try:
+            conforms()
+        except Unsatisfiable:
+            continue  # a route without words has nothing to get wrong
+    _went_deep(who, mode, statuses)
+
+
+def _name_what_is_there(case: Case, server: Server) -> None:
+    """Put names of real things where made-up ones would only ever be missing."""
+    for part, names in server.here.items():
+        if part in case.path and case.path_parameters:
+            case.path_parameters.update(names)
+    if isinstance(case.body, dict):
+        real = {
+            "token": server.token,
+            "to": server.other.member_id,
+            "from": "token_owner",
+            "spender": "treasury",
+            "passphrase": server.member.passphrase,
+        }
+        if "recipient_id" in case.body:
+            real["recipient_id"] = server.member.recipient(server.other)
+        case.body.update({name: value for name, value in real.items() if name in case.body})
+
+
+def _code_is_described(case: Case, response: Response) -> None:
+    """Whatever a route refuses with, its description names."""
+    if response.status_code < 400:
+        return
+    described = case.operation.definition.raw["responses"][str(response.status_code)]
+    codes = described["content"]["application/problem+json"]["examples"].keys()
+    assert response.json()["code"] in codes, (case.method, case.path, response.json())
+
+
+def _went_deep(who: str, mode: GenerationMode, statuses: Counter[int]) -> None:
+    """A test in which everything is refused at the door would show nothing."""
+    total = statuses.total()
+    assert total > 100
+    if mode is GenerationMode.NEGATIVE:
+        assert statuses[400] + statuses[401] + statuses[422] > total / 3, statuses
+    elif who == "operator":
+        assert statuses[200] + statuses[201] > total / 4, statuses
+    elif who == "member":
+        assert statuses[201] > 0, statuses
+    else:
+        assert statuses[401] > total / 2, statuses
