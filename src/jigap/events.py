@@ -28,6 +28,8 @@ from jigap.database import metadata
 #: Every kind of event there is, and what it means.
 KINDS: dict[str, str] = {
     "transfer.accepted": "A payment was accepted and its amount put on hold.",
+    "transfer.delayed": "A payment waits for its delay; its amount is on hold.",
+    "transfer.withdrawn": "The payer took back a delayed payment; the amount is free again.",
     "transfer.confirmed": "A payment is final on the chain.",
     "transfer.refused": "The chain refused a payment; the amount is free again.",
     "transfer.void": "A payment can never happen any more; the amount is free again.",

@@ -63,6 +63,12 @@ class Settings:
     )
     payment_limit: str = _setting("10000000", "Most tokens in one payment of a verified member.")
     daily_limit: str = _setting("50000000", "Most tokens a verified member may send in a day.")
+    new_payee_warn: str = _setting(
+        "1000000", "From this many tokens a payment to a new payee must be acknowledged; 0: never."
+    )
+    new_payee_delay_s: int = _setting(
+        0, "Such a payment is held this long and then needs the passphrase again; 0: no delay."
+    )
     gas_refill_payments: int = _setting(4, "A gas refill covers about this many payments.")
     gas_budget_total: int = _setting(
         10_000_000_000, "Gas units the platform may give away as refills, in all."

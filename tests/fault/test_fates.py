@@ -13,10 +13,9 @@ import pytest
 from jigap import tokens, transfers
 from jigap.chain import sct20, transaction
 from jigap.database import Database
-from jigap.lanes import State
 from jigap.node.client import Submitted
 from jigap.tokens import KeyReused
-from jigap.transfers import refusals
+from jigap.transfers import Standing, refusals
 from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, world
 
 
@@ -29,18 +28,18 @@ async def one(database: Database, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def state_of(one: World, transfer: transfers.Transfer) -> State:
+async def state_of(one: World, transfer: transfers.Transfer) -> Standing:
     return (await one.payments.get(transfer.member_id, transfer.id)).state
 
 
 async def test_a_payment_goes_from_accepted_to_confirmed(one):
     made = await one.pay(one.payer, one.payee, "30", "key-0001")
-    assert made.state is State.SIGNED
+    assert made.state is Standing.SIGNED
     assert await one.balance(one.payer) == (70, 30)
     assert made.gas_refill_hug > 0
     await one.turn(2)
     done = await one.payments.get(one.payer, made.id)
-    assert (done.state, done.reason) == (State.CONFIRMED, "")
+    assert (done.state, done.reason) == (Standing.CONFIRMED, "")
     assert done.block_number == await one.height()
     assert await one.balance(one.payer) == (70, 0)
     assert await one.balance(one.payee) == (30, 0)
@@ -50,7 +49,7 @@ async def test_a_replay_is_the_same_payment_in_its_present_state(one):
     made = await one.pay(one.payer, one.payee, "30", "key-0001")
     await one.turn(2)
     again = await one.pay(one.payer, one.payee, "30", "key-0001")
-    assert (again.id, again.state) == (made.id, State.CONFIRMED)
+    assert (again.id, again.state) == (made.id, Standing.CONFIRMED)
     with pytest.raises(KeyReused):
         await one.pay(one.payer, one.payee, "31", "key-0001")
     assert await one.balance(one.payer) == (70, 0)
@@ -71,10 +70,10 @@ async def test_a_lost_answer_is_followed_by_the_same_bytes(one):
     await one.dispatcher.turn()  # the refill leaves
     one.node.mine()
     await one.dispatcher.turn()  # the payment leaves; its answer is lost, the node has it
-    assert await state_of(one, made) is State.UNKNOWN
+    assert await state_of(one, made) is Standing.UNKNOWN
     one.node.mine()
     await one.dispatcher.turn()
-    assert await state_of(one, made) is State.CONFIRMED
+    assert await state_of(one, made) is Standing.CONFIRMED
     assert await one.held(one.payee) == 30 * 10**18
 
 
@@ -84,11 +83,11 @@ async def test_bytes_that_were_lost_are_sent_again_until_they_are_mined(one):
     for _ in range(5):
         await one.turn()
         one.clock.advance(1_000)
-    assert await state_of(one, made) is not State.CONFIRMED
+    assert await state_of(one, made) is not Standing.CONFIRMED
     assert await one.balance(one.payer) == (70, 30)
     one.node.answer = lambda _: None
     await one.turn(3)
-    assert await state_of(one, made) is State.CONFIRMED
+    assert await state_of(one, made) is Standing.CONFIRMED
 
 
 async def test_a_payment_the_pool_never_takes_ends_void_by_its_cancel(one):
@@ -105,7 +104,7 @@ async def test_a_payment_the_pool_never_takes_ends_void_by_its_cancel(one):
     one.clock.advance(1_000)
     await one.turn(2)
     ended = await one.payments.get(one.payer, made.id)
-    assert (ended.state, ended.reason) == (State.VOID, "cancelled")
+    assert (ended.state, ended.reason) == (Standing.VOID, "cancelled")
     assert await one.balance(one.payer) == (100, 0)
     # The payment can never be mined later: its nonce is gone.
     one.node.answer = lambda _: None
@@ -120,10 +119,10 @@ async def test_a_payment_that_is_mined_although_its_cancel_was_sent_is_confirmed
     await one.dispatcher.turn()
     one.clock.advance(one.settings.transfer_deadline_ms)
     await one.dispatcher.turn()
-    assert await state_of(one, made) is State.CANCELLING
+    assert await state_of(one, made) is Standing.CANCELLING
     one.node.mine()  # the pool had the payment all along
     await one.dispatcher.turn()
-    assert await state_of(one, made) is State.CONFIRMED
+    assert await state_of(one, made) is Standing.CONFIRMED
     assert await one.balance(one.payer) == (70, 0)
 
 
@@ -135,7 +134,7 @@ async def test_a_deadline_cancels_what_never_reached_a_pool(one):
     await one.turn(2)
     one.clock.advance(one.settings.transfer_deadline_ms)
     await one.turn(2)
-    assert await state_of(one, made) is State.VOID
+    assert await state_of(one, made) is Standing.VOID
     assert await one.balance(one.payer) == (100, 0)
 
 
@@ -149,7 +148,7 @@ async def test_withheld_blocks_end_nothing(one):
     assert await one.balance(one.payer) == (70, 30)
     one.node.hidden = 0
     await one.dispatcher.turn()
-    assert await state_of(one, made) is State.CONFIRMED
+    assert await state_of(one, made) is Standing.CONFIRMED
 
 
 async def test_a_node_that_answers_from_an_older_height_changes_nothing(one):
@@ -159,7 +158,7 @@ async def test_a_node_that_answers_from_an_older_height_changes_nothing(one):
     one.node.hidden = 3
     await one.turn(blocks=False)
     assert await one.height() == height
-    assert await state_of(one, made) is State.CONFIRMED
+    assert await state_of(one, made) is Standing.CONFIRMED
     assert await one.balance(one.payer) == (70, 0)
 
 
@@ -186,14 +185,14 @@ async def test_an_outsider_on_the_same_nonce_voids_the_payment(one):
     assert (await one.node.submit(signed.raw)).kind == "accepted"
     await one.turn(2)
     ended = await one.payments.get(one.payer, made.id)
-    assert (ended.state, ended.reason) == (State.VOID, "nonce_used_elsewhere")
+    assert (ended.state, ended.reason) == (Standing.VOID, "nonce_used_elsewhere")
     assert await one.balance(one.payer) == (95, 0)
     assert await one.balance(one.payee) == (5, 0)
     # The lane goes on behind the outsider.
     after = await one.pay(one.payer, one.payee, "10", "key-0002")
     assert after.nonce == made.nonce + 1
     await one.turn(3)
-    assert await state_of(one, after) is State.CONFIRMED
+    assert await state_of(one, after) is Standing.CONFIRMED
 
 
 async def test_a_payment_the_contract_refuses_frees_its_amount(one):
@@ -201,7 +200,7 @@ async def test_a_payment_the_contract_refuses_frees_its_amount(one):
     await one.tokens.burn("mb_operator", "burn-0001", "EST", "80", "payer")
     await one.turn(4)
     ended = await one.payments.get(one.payer, made.id)
-    assert ended.state in (State.CONFIRMED, State.REFUSED)
+    assert ended.state in (Standing.CONFIRMED, Standing.REFUSED)
     holds = await one.balance(one.payer)
     assert holds[1] == 0
     assert holds[0] == await one.held(one.payer) // 10**18
@@ -232,7 +231,7 @@ async def test_a_restored_database_finds_its_payments_on_the_chain(
     await _load(database, kept)
     async with world(database, tmp_path, node) as again:
         found = await again.pay(payer, payee, "30", "key-0001")
-        assert found.state is State.CONFIRMED
+        assert found.state is Standing.CONFIRMED
         assert found.transaction_hash == made.transaction_hash
         with pytest.raises(KeyReused):
             await again.pay(payer, payee, "31", "key-0001")
@@ -254,7 +253,7 @@ async def test_a_gas_budget_that_is_spent_queues_and_loses_nothing(
     async with world(database, tmp_path, one.node) as richer:
         richer.clock.advance(2_000)
         await richer.turn(4)
-        assert (await richer.payments.get(payer, made.id)).state is State.CONFIRMED
+        assert (await richer.payments.get(payer, made.id)).state is Standing.CONFIRMED
 
 
 async def _raws(one: World) -> list[tuple[bytes, bytes]]:

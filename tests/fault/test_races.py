@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-from jigap import lanes
-from jigap.lanes import State
 from jigap.money import format_amount
-from jigap.transfers import refusals
+from jigap.transfers import Standing, refusals
 from tests.fault.world import world
 
 
@@ -39,7 +37,7 @@ async def test_50_sends_near_the_balance_never_overdraw_nor_leave_a_gap(database
         assert sorted(w.nonce for w in waiting if w.sender == sender) == list(range(33))
         await one.turn(4)
         states = {(await one.payments.get(payer, t.id)).state for t in made}
-        assert states == {State.CONFIRMED}
+        assert states == {Standing.CONFIRMED}
         assert await one.balance(payer) == (1, 0)
         assert await one.held(payee) == 99 * 10**18
 
@@ -99,4 +97,4 @@ async def test_lanes_of_two_platform_processes_never_share_a_nonce(database, tmp
         nonces = sorted(w.nonce for w in await one.unfinished() if w.sender == sender)
         assert nonces == list(range(len(made)))
         assert len(made) >= 1
-        assert lanes.State.SIGNED in {t.state for t in made}
+        assert Standing.SIGNED in {t.state for t in made}

@@ -305,7 +305,7 @@ class World:
         await self.turn(2)
 
     async def pay(
-        self, payer: str, payee: str, amount: str, key: str, **order: str
+        self, payer: str, payee: str, amount: str, key: str, **order: Any
     ) -> transfers.Transfer:
         """One payment as a member makes it."""
         recipient = self.directory.make_recipient(payee, payer, self.clock.now_ms())

@@ -221,7 +221,9 @@ def _claims_without_transaction(connection: Connection) -> Iterator[Difference]:
 def _payments_never_signed(connection: Connection) -> Iterator[Difference]:
     """Payments without the transaction that was recorded with them."""
     signed = select(outgoing.c.hash).where(outgoing.c.subject_id == transfers.c.id)
-    lost = select(transfers.c.id, transfers.c.token).where(~signed.exists())
+    lost = select(transfers.c.id, transfers.c.token).where(
+        ~signed.exists(), transfers.c.waiting.is_(False), transfers.c.withdrawn_ms.is_(None)
+    )
     for transfer_id, symbol in connection.execute(lost):
         yield Difference("not_on_chain", symbol, transfer_id, "a signed transaction", "none")
 

@@ -2,10 +2,11 @@
 
 from jigap.transfers import refills
 from jigap.transfers.confirm import adopt, note_external, settle
+from jigap.transfers.examine import Balance
 from jigap.transfers.gas_refill import GasPurse, gas_units, refill_ahead_hug, refill_hug
 from jigap.transfers.records import external_movements, gas_budgets, gas_refills, transfers
-from jigap.transfers.send import Balance, Payments
-from jigap.transfers.transfer import PURPOSE, Order, Transfer
+from jigap.transfers.send import Payments
+from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 
 __all__ = [
     "PURPOSE",
@@ -13,6 +14,7 @@ __all__ = [
     "GasPurse",
     "Order",
     "Payments",
+    "Standing",
     "Transfer",
     "adopt",
     "external_movements",

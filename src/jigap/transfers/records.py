@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Index,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 
 from jigap.database import Amount, insert_if_absent, metadata
 from jigap.lanes import State, outgoing
-from jigap.transfers.transfer import PURPOSE, Transfer
+from jigap.transfers.transfer import PURPOSE, Standing, Transfer
 
 transfers = Table(
     "transfers",
@@ -37,7 +38,11 @@ transfers = Table(
     Column("amount", Amount, nullable=False),
     Column("memo_sealed", LargeBinary, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("confirm_after_ms", BigInteger, nullable=True),
+    Column("waiting", Boolean, nullable=False, default=False),
+    Column("withdrawn_ms", BigInteger, nullable=True),
     UniqueConstraint("member_id", "operation", "idempotency_key"),
+    Index("ix_transfers_waiting", "waiting", "sender_symid"),
     Index("ix_transfers_member", "member_id", "id"),
     Index("ix_transfers_recipient", "recipient", "id"),
 )
@@ -94,9 +99,19 @@ external_movements = Table(
 OPERATION = "transfer"
 
 
-def add(connection: Connection, **fields: Any) -> None:
-    """Record a payment. Breaking UNIQUE (member, operation, key) raises ``IntegrityError``."""
-    connection.execute(insert(transfers).values(operation=OPERATION, **fields))
+def add(connection: Connection, *, confirm_after_ms: int | None = None, **fields: Any) -> None:
+    """Record a payment, delayed if ``confirm_after_ms`` is given.
+
+    Breaking UNIQUE (member, operation, key) raises ``IntegrityError``.
+    """
+    connection.execute(
+        insert(transfers).values(
+            operation=OPERATION,
+            confirm_after_ms=confirm_after_ms,
+            waiting=confirm_after_ms is not None,
+            **fields,
+        )
+    )
 
 
 def by_key(connection: Connection, member_id: str, key: str) -> Any:
@@ -112,12 +127,40 @@ def by_key(connection: Connection, member_id: str, key: str) -> Any:
 
 def on_hold(connection: Connection, sender: bytes, contract: bytes) -> tuple[int, int]:
     """(sum held by unfinished payments of this token, how many unfinished payments in all)."""
-    rows = connection.execute(
-        select(transfers.c.contract, transfers.c.amount)
-        .join(outgoing, outgoing.c.subject_id == transfers.c.id)
-        .where(outgoing.c.sender == sender, outgoing.c.final.is_(False))
-    ).all()
+    held = select(transfers.c.contract, transfers.c.amount)
+    under_way = held.join(outgoing, outgoing.c.subject_id == transfers.c.id).where(
+        outgoing.c.sender == sender, outgoing.c.final.is_(False)
+    )
+    delayed = held.where(transfers.c.waiting.is_(True), transfers.c.sender_symid == sender)
+    rows = connection.execute(under_way.union_all(delayed)).all()
     return sum(row.amount for row in rows if row.contract == contract), len(rows)
+
+
+def has_paid(connection: Connection, member_id: str, recipient: str) -> bool:
+    """Whether a payment of this member to this recipient was ever confirmed."""
+    return (
+        connection.scalar(
+            select(transfers.c.id)
+            .join(outgoing, outgoing.c.subject_id == transfers.c.id)
+            .where(
+                transfers.c.member_id == member_id,
+                transfers.c.recipient == recipient,
+                outgoing.c.state == State.CONFIRMED.value,
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def end_waiting(connection: Connection, transfer_id: str, withdrawn_ms: int | None = None) -> bool:
+    """A delayed payment goes on, or back; False if it does not wait any more."""
+    ended = connection.execute(
+        update(transfers)
+        .where(transfers.c.id == transfer_id, transfers.c.waiting.is_(True))
+        .values(waiting=False, withdrawn_ms=withdrawn_ms)
+    )
+    return bool(ended.rowcount)
 
 
 def by_id(connection: Connection, transfer_id: str) -> Any:
@@ -125,21 +168,21 @@ def by_id(connection: Connection, transfer_id: str) -> Any:
     return connection.execute(select(transfers).where(transfers.c.id == transfer_id)).one()
 
 
+def key_of(connection: Connection, transfer_id: str) -> str:
+    """The Idempotency-Key a payment was ordered with."""
+    return str(by_id(connection, transfer_id).idempotency_key)
+
+
 def find(connection: Connection, transfer_id: str, member_id: str) -> Any:
     """One payment as its payer or its recipient may see it, or None."""
     return connection.execute(
-        _with_fate().where(
-            transfers.c.id == transfer_id,
-            or_(transfers.c.member_id == member_id, transfers.c.recipient == member_id),
-        )
+        _with_fate().where(transfers.c.id == transfer_id, _concerns(member_id))
     ).first()
 
 
 def page(connection: Connection, member_id: str, before: str | None, limit: int) -> list[Any]:
     """Payments a member made or received, newest first, older than the id ``before``."""
-    query = _with_fate().where(
-        or_(transfers.c.member_id == member_id, transfers.c.recipient == member_id)
-    )
+    query = _with_fate().where(_concerns(member_id))
     if before is not None:
         query = query.where(transfers.c.id < before)
     return list(connection.execute(query.order_by(transfers.c.id.desc()).limit(limit)))
@@ -176,16 +219,29 @@ def transfer_of(row: Any, memo: str) -> Transfer:
         token=row.token,
         amount=row.amount,
         memo=memo,
-        state=State(row.state),
-        reason=row.reason,
+        state=_standing(row),
+        reason=row.reason or "",
         transaction_hash=row.hash,
         nonce=row.nonce,
         block_number=row.block_number,
         gas_refill_hug=row.amount_hug or 0,
         queued_reason=row.queued_reason or "",
         created_ms=row.created_ms,
-        final_ms=row.final_ms,
+        final_ms=row.withdrawn_ms or row.final_ms,
+        confirm_after_ms=row.confirm_after_ms,
     )
+
+
+def _standing(row: Any) -> Standing:
+    if row.state is not None:
+        return Standing(row.state)
+    return Standing.DELAYED if row.waiting else Standing.WITHDRAWN
+
+
+def _concerns(member_id: str) -> Any:
+    """What a member may see: what they ordered, and what is coming to them once it is signed."""
+    coming = and_(transfers.c.recipient == member_id, outgoing.c.hash.is_not(None))
+    return or_(transfers.c.member_id == member_id, coming)
 
 
 def _day(member_id: str, token: str, day: str) -> Any:
@@ -208,7 +264,7 @@ def _with_fate() -> Any:
         gas_refills.c.amount_hug,
         gas_refills.c.queued_reason,
     ).select_from(
-        transfers.join(
+        transfers.outerjoin(
             outgoing,
             and_(outgoing.c.subject_id == transfers.c.id, outgoing.c.purpose == PURPOSE),
         ).outerjoin(gas_refills, gas_refills.c.transfer_id == transfers.c.id)

@@ -95,3 +95,28 @@ class TransferUnknown(Refusal):
     code = "transfer_unknown"
     kind = Kind.MISSING
     hint = "Use the id that the payment's own answer gave."
+
+
+class NewPayeeWarning(Refusal):
+    """Much money for somebody this member has never paid."""
+
+    code = "new_payee_warning"
+    hint = (
+        "Ask the payer whether they know this person, then send the same request with "
+        '"acknowledged": true.'
+    )
+
+
+class NotDelayed(Refusal):
+    """Only a delayed payment can be confirmed or withdrawn."""
+
+    code = "transfer_not_delayed"
+    hint = "GET the payment to see where it stands."
+
+
+class DelayNotOver(Refusal):
+    """A delayed payment is confirmed after its delay."""
+
+    code = "delay_not_over"
+    retryable = True
+    hint = "Confirm the payment after `confirm_after`; until then it can be withdrawn."

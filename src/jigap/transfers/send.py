@@ -5,78 +5,49 @@ been accepted before; refused, if it must be, before anything is written; else s
 its cancel and recorded in one transaction with its nonce, its hold and its gas refill. The
 dispatcher does the rest: when ``send`` returns, the payment will end well or be undone by the
 chain, whatever happens to this process.
+
+Much money for somebody new may have to wait first. Such a payment holds its amount but has neither
+nonce nor signature: the payer confirms it with the passphrase after the delay, or takes it back.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from jigap import events, index, lanes, members, tokens
+from jigap import events, lanes, tokens
 from jigap.chain import sct20
 from jigap.chain.transaction import TYPE_SCT
 from jigap.clock import Clock
 from jigap.database import Database
-from jigap.entropy import new_id, random_bytes
+from jigap.entropy import new_id
 from jigap.events import Bell
 from jigap.keys import KeyRing, Vault
-from jigap.lanes import NonceTaken, Outgoing, TagKeys
-from jigap.money import parse_amount
-from jigap.refusal import Refusal
+from jigap.lanes import NonceTaken, Outgoing
 from jigap.settings import Settings
 from jigap.steps import step
 from jigap.transfers import records, refills, refusals
+from jigap.transfers.examine import Balance, Examiner, OpenRecipient, Ready
 from jigap.transfers.gas_refill import refill_hug
-from jigap.transfers.transfer import (
-    PURPOSE,
-    Intent,
-    Order,
-    Spending,
-    Transfer,
-    check_spending,
-    check_words,
-    same_request,
-)
+from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 
 SIGN_AGAIN_MAX = 20
 POLL_S = 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """One token of a member as of one height; amounts in base units."""
-
-    token: str
-    decimals: int
-    available: int
-    on_hold: int
-    total: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """Everything a payment needs, as one snapshot says; nothing stands against it."""
-
-    intent: Intent
-    payer: members.Member
-    sender: bytes
-    recipient_symid: bytes
-    contract: bytes
-    nonce: int
+#: Reads a payment's situation again, inside a transaction that holds its lane.
+Look = Callable[[Connection], Transfer | Ready]
+#: Writes what a payment adds besides its transaction.
+Write = Callable[[Connection, Ready, Outgoing], None]
 
 
 class Payments:
     """Payments as members make and see them.
 
     ``work`` wakes the dispatcher, ``news`` rings whenever a block has changed something.
-    ``open_recipient`` turns (recipient_id, asker, now_ms or None) into a member's id and refuses
-    what is not one; without a time it does not mind that the id has expired, for replays.
     """
 
     def __init__(
@@ -88,50 +59,81 @@ class Payments:
         settings: Settings,
         work: Bell,
         news: Bell,
-        open_recipient: Callable[[str, str, int | None], str],
+        open_recipient: OpenRecipient,
         work_node: bytes,
     ) -> None:
         self._database = database
         self._vault = vault
-        self._ring = ring
         self._clock = clock
         self._settings = settings
         self._work = work
         self._news = news
-        self._open_recipient = open_recipient
         self._work_node = work_node
-        self._tags = TagKeys(ring.derive("transaction-tag"))
+        self._examiner = Examiner(ring, clock, settings, open_recipient)
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send(self, member_id: str, key: str, order: Order, passphrase: str) -> Transfer:
         """Accept a payment, or answer the one this key is bound to. Raises a ``Refusal``."""
         tokens.require_key(key)
-        found = await self._database.read(self._look, member_id, key, order)
+        look = partial(self._examiner.look, member_id=member_id, key=key, order=order)
+        found = await self._database.read(look)
         if isinstance(found, Transfer):
             return found
         async with self._lane_lock(member_id):
-            found = await self._database.read(self._look, member_id, key, order)
+            found = await self._database.read(look)
             if isinstance(found, Transfer):
                 return found
-            made = await self._sign_and_record(found, key, order, passphrase)
+            if found.confirm_after_ms is not None:
+                return await self._delay(found, key, passphrase, look)
+            made = await self._sign_and_record(
+                found,
+                passphrase,
+                key=key,
+                transfer_id=None,
+                look=look,
+                write=partial(self._write_new, key=key),
+            )
         self._work.ring()
         return made
 
+    async def confirm(self, member_id: str, transfer_id: str, passphrase: str) -> Transfer:
+        """Sign a payment whose delay is over; confirming again answers how it stands."""
+        look = partial(self._examiner.look_again, member_id=member_id, transfer_id=transfer_id)
+        async with self._lane_lock(member_id):
+            found = await self._database.read(look)
+            if isinstance(found, Transfer):
+                return found
+            key = await self._database.read(records.key_of, transfer_id)
+            made = await self._sign_and_record(
+                found,
+                passphrase,
+                key=key,
+                transfer_id=transfer_id,
+                look=look,
+                write=self._end_waiting,
+            )
+        self._work.ring()
+        return made
+
+    async def withdraw(self, member_id: str, transfer_id: str) -> Transfer:
+        """Take back a delayed payment; taking it back twice changes nothing."""
+        return await self._database.write(self._withdraw, member_id, transfer_id)
+
     async def get(self, member_id: str, transfer_id: str) -> Transfer:
         """A payment this member made or received. Raises ``TransferUnknown``."""
-        return await self._database.read(self._get, member_id, transfer_id)
+        return await self._database.read(self._examiner.get, member_id, transfer_id)
 
     async def page(
         self, member_id: str, cursor: str | None, limit: int
     ) -> tuple[list[Transfer], str | None]:
         """A page of a member's payments, newest first, and the cursor of the next page."""
         size = min(limit, self._settings.page_max)
-        found = await self._database.read(self._page, member_id, cursor, size + 1)
+        found = await self._database.read(self._examiner.page, member_id, cursor, size + 1)
         return found[:size], found[size - 1].id if len(found) > size else None
 
     async def balances(self, member_id: str) -> list[Balance]:
         """Every registered token: what is free, on hold and in all, as of the indexed height."""
-        return await self._database.read(self._balances, member_id)
+        return await self._database.read(self._examiner.balances, member_id)
 
     async def wait(self, member_id: str, transfer_id: str, seconds: float) -> Transfer:
         """The payment once it is final, or as it stands after ``seconds``."""
@@ -139,7 +141,7 @@ class Payments:
         while True:
             present = await self.get(member_id, transfer_id)
             left_s = end - time.monotonic()
-            if present.state.is_final or left_s <= 0:
+            if present.state.is_final or present.state is Standing.DELAYED or left_s <= 0:
                 return present
             await self._news.wait(min(left_s, POLL_S))
 
@@ -149,30 +151,39 @@ class Payments:
             lock = self._lanes[member_id] = asyncio.Lock()
         return lock
 
+    # --- sign and record
+
     async def _sign_and_record(
-        self, ready: _Ready, key: str, order: Order, passphrase: str
+        self,
+        ready: Ready,
+        passphrase: str,
+        *,
+        key: str,
+        transfer_id: str | None,
+        look: Look,
+        write: Write,
     ) -> Transfer:
-        member_id, wallet = ready.payer.id, ready.payer.wallet
-        assert wallet is not None
-        found: Transfer | _Ready = ready
-        async with self._vault.unlocked(wallet.id, passphrase) as unlocked:
+        assert ready.payer.wallet is not None
+        found: Transfer | Ready = ready
+        async with self._vault.unlocked(ready.payer.wallet.id, passphrase) as unlocked:
             for _ in range(SIGN_AGAIN_MAX):
                 if isinstance(found, Transfer):
                     return found
-                entry = self._signed(unlocked, found, key)
+                entry = self._signed(unlocked, found, key, transfer_id)
                 try:
                     with step("transfer.record"):
                         return await self._database.write(
-                            self._record, member_id, key, order, entry
+                            self._record, ready.payer.id, entry, look, write
                         )
                 except (IntegrityError, NonceTaken):
                     # Another process was first: with the same key, or with the lane's next nonce.
-                    found = await self._database.read(self._look, member_id, key, order)
+                    found = await self._database.read(look)
         raise refusals.LaneFull("Too many payments of this member at the same time.")
 
-    def _signed(self, signer: lanes.Signer, ready: _Ready, key: str) -> Outgoing:
+    def _signed(
+        self, signer: lanes.Signer, ready: Ready, key: str, transfer_id: str | None
+    ) -> Outgoing:
         now_ms = self._clock.now_ms()
-        tag = self._tags.make(PURPOSE, ready.payer.id, key, ready.sender)
         call = sct20.Transfer(ready.recipient_symid, ready.intent.amount)
         wanted = lanes.transaction(
             sender=ready.sender,
@@ -181,48 +192,32 @@ class Payments:
             work_node=self._work_node,
             type_=TYPE_SCT,
             input_=sct20.encode(call),
-            extra_data=tag,
+            extra_data=self._examiner.tags.make(PURPOSE, ready.payer.id, key, ready.sender),
         )
         return lanes.sign_with_cancel(
             signer,
             self._settings.chain_id,
             wanted,
             purpose=PURPOSE,
-            subject_id=new_id("tr", now_ms),
+            subject_id=transfer_id or new_id("tr", now_ms),
             now_ms=now_ms,
             deadline_ms=now_ms + self._settings.transfer_deadline_ms,
         )
 
     def _record(
-        self, connection: Connection, member_id: str, key: str, order: Order, entry: Outgoing
+        self, connection: Connection, member_id: str, entry: Outgoing, look: Look, write: Write
     ) -> Transfer:
         """After this transaction the payment must happen or be undone by the chain."""
-        lanes.open_lane(connection, self._settings.chain_id, entry.sender)
-        lanes.next_nonce(connection, self._settings.chain_id, entry.sender, lock=True)
-        ready = self._look(connection, member_id, key, order)
+        chain_id = self._settings.chain_id
+        self._hold_lane(connection, entry.sender)
+        ready = look(connection)
         if isinstance(ready, Transfer):
             return ready
         if ready.nonce != entry.nonce or ready.sender != entry.sender:
             raise NonceTaken
-        purse = refills.purse(connection, self._settings.chain_id, entry.sender)
-        now_ms, intent = entry.created_ms, ready.intent
-        records.add(
-            connection,
-            id=entry.subject_id,
-            member_id=member_id,
-            idempotency_key=key,
-            recipient=intent.recipient,
-            sender_symid=entry.sender,
-            recipient_symid=ready.recipient_symid,
-            token=intent.token,
-            contract=ready.contract,
-            amount=intent.amount,
-            memo_sealed=self._seal_memo(intent.memo, entry.subject_id),
-            created_ms=now_ms,
-        )
-        lanes.record(connection, self._settings.chain_id, entry)
-        day = refills.day_of(now_ms)
-        records.add_spent(connection, member_id, intent.token, day, intent.amount)
+        purse = refills.purse(connection, chain_id, entry.sender)
+        write(connection, ready, entry)
+        lanes.record(connection, chain_id, entry)
         missing_hug = refill_hug(purse, entry.fee_max_hug, self._settings.gas_refill_payments)
         if missing_hug:
             refills.wish(
@@ -232,155 +227,107 @@ class Payments:
                 member_id=member_id,
                 amount_hug=missing_hug,
                 transfer_id=entry.subject_id,
-                now_ms=now_ms,
+                now_ms=entry.created_ms,
             )
+        return self._examiner.get(connection, member_id, entry.subject_id)
+
+    def _hold_lane(self, connection: Connection, sender: bytes) -> None:
+        lanes.open_lane(connection, self._settings.chain_id, sender)
+        lanes.next_nonce(connection, self._settings.chain_id, sender, lock=True)
+
+    def _write_new(
+        self, connection: Connection, ready: Ready, entry: Outgoing, *, key: str
+    ) -> None:
+        self._add(connection, ready, key, entry.subject_id, entry.created_ms)
+
+    def _add(
+        self, connection: Connection, ready: Ready, key: str, transfer_id: str, now_ms: int
+    ) -> None:
+        """The payment itself, its hold, its part of the day's limit, its event."""
+        intent, member_id = ready.intent, ready.payer.id
+        records.add(
+            connection,
+            id=transfer_id,
+            member_id=member_id,
+            idempotency_key=key,
+            recipient=intent.recipient,
+            sender_symid=ready.sender,
+            recipient_symid=ready.recipient_symid,
+            token=intent.token,
+            contract=ready.contract,
+            amount=intent.amount,
+            memo_sealed=self._examiner.seal_memo(intent.memo, transfer_id),
+            created_ms=now_ms,
+            confirm_after_ms=ready.confirm_after_ms,
+        )
+        day = refills.day_of(now_ms)
+        records.add_spent(connection, member_id, intent.token, day, intent.amount)
         events.record(
             connection,
-            "transfer.accepted",
-            subject=entry.subject_id,
+            "transfer.delayed" if ready.confirm_after_ms else "transfer.accepted",
+            subject=transfer_id,
             member_id=member_id,
             now_ms=now_ms,
             token=intent.token,
             amount=str(intent.amount),
         )
-        return self._get(connection, member_id, entry.subject_id)
 
-    def _look(
-        self, connection: Connection, member_id: str, key: str, order: Order
-    ) -> Transfer | _Ready:
-        """The payment this key is bound to; else what a new one needs, or a refusal."""
-        known = self._replay(connection, member_id, key, order)
-        return known or self._examine(connection, member_id, order)
+    # --- delays
 
-    def _examine(self, connection: Connection, member_id: str, order: Order) -> _Ready:
-        """Refuse what must be refused, in the documented order; else say what to sign."""
-        caught_up, stopped, _ = lanes.dispatch(connection)
-        if not caught_up:
-            raise refusals.CatchingUp(stopped or "The platform is not ready for payments yet.")
-        payer = members.get(connection, member_id)
-        assert payer is not None, "only a member who is signed in pays"
-        members.may_act(payer)
-        if payer.wallet is None or payer.wallet.symid is None:
-            raise refusals.WalletNotReady("There is no active wallet to pay from.")
+    async def _delay(self, ready: Ready, key: str, passphrase: str, look: Look) -> Transfer:
+        assert ready.payer.wallet is not None
+        async with self._vault.unlocked(ready.payer.wallet.id, passphrase):
+            pass  # whoever orders it must be able to pay it; nothing is signed yet
+        try:
+            return await self._database.write(self._record_delayed, key, look)
+        except IntegrityError:
+            found = await self._database.read(look)
+            assert isinstance(found, Transfer), "the key is bound: another process was first"
+            return found
+
+    def _record_delayed(self, connection: Connection, key: str, look: Look) -> Transfer:
+        first = look(connection)
+        if isinstance(first, Transfer):
+            return first
+        self._hold_lane(connection, first.sender)
+        ready = look(connection)
+        if isinstance(ready, Transfer):
+            return ready
         now_ms = self._clock.now_ms()
-        recipient_id = self._open_recipient(order.recipient_id, member_id, now_ms)
-        if recipient_id == member_id:
-            raise refusals.RecipientIsSelf("Payer and recipient are the same person.")
-        recipient = members.get(connection, recipient_id)
-        if recipient is None or recipient.wallet is None or recipient.wallet.symid is None:
-            raise refusals.RecipientNotReady("The recipient cannot receive yet.")
-        token, contract = self._payable(connection, order.token)
-        amount = parse_amount(order.amount, token.decimals)
-        intent = Intent(recipient.id, token.symbol, amount, order.memo)
-        check_words(intent)
-        sender = payer.wallet.symid
-        check_spending(amount, self._spending(connection, payer.id, sender, token, contract))
-        chain_id = self._settings.chain_id
-        nonce = lanes.next_nonce(connection, chain_id, sender)
-        if nonce is None:
-            nonce = index.account(connection, sender).nonce
-        return _Ready(intent, payer, sender, recipient.wallet.symid, contract, nonce)
+        transfer_id = new_id("tr", now_ms)
+        self._add(connection, ready, key, transfer_id, now_ms)
+        return self._examiner.get(connection, ready.payer.id, transfer_id)
 
-    def _payable(self, connection: Connection, name: str) -> tuple[tokens.Token, bytes]:
-        token = tokens.find(connection, name)
-        view = None if token.contract is None else index.contract(connection, token.contract)
-        if token.contract is None or view is None:
-            raise tokens.TokenNotReady("This token is not on the chain yet.", token=token.symbol)
-        if view.paused:
-            raise tokens.TokenPaused("This token is paused.", token=token.symbol)
-        if token.stopped_reason:
-            raise tokens.TokenStopped("Payments of this token are stopped.", token=token.symbol)
-        return token, token.contract
-
-    def _spending(
-        self,
-        connection: Connection,
-        member_id: str,
-        sender: bytes,
-        token: tokens.Token,
-        contract: bytes,
-    ) -> Spending:
-        on_hold, unfinished = records.on_hold(connection, sender, contract)
-        day = refills.day_of(self._clock.now_ms())
-        return Spending(
-            holding=index.holding(connection, contract, sender),
-            on_hold=on_hold,
-            spent_today=records.spent(connection, member_id, token.symbol, day),
-            payment_limit=parse_amount(self._settings.payment_limit, token.decimals),
-            daily_limit=parse_amount(self._settings.daily_limit, token.decimals),
-            unfinished=unfinished,
-            decimals=token.decimals,
+    def _end_waiting(self, connection: Connection, ready: Ready, entry: Outgoing) -> None:
+        if not records.end_waiting(connection, entry.subject_id):
+            raise NonceTaken  # somebody confirmed or withdrew it meanwhile: look again
+        events.record(
+            connection,
+            "transfer.accepted",
+            subject=entry.subject_id,
+            member_id=ready.payer.id,
+            now_ms=entry.created_ms,
+            token=ready.intent.token,
+            amount=str(ready.intent.amount),
         )
 
-    def _replay(
-        self, connection: Connection, member_id: str, key: str, order: Order
-    ) -> Transfer | None:
-        """The payment this key is bound to. Raises ``KeyReused`` if it was another one."""
-        row = records.by_key(connection, member_id, key)
-        if row is None:
-            row = self._found_on_chain(connection, member_id, key)
-        if row is None:
-            return None
-        memo = self._open_memo(row.memo_sealed, row.id)
-        asked = self._asked(connection, member_id, order)
-        if row.idempotency_key is None:  # found again on the chain, where no memo is
-            asked = replace(asked, memo="")
-        same_request(Intent(row.recipient, row.token, row.amount, memo), asked)
-        return self._get(connection, member_id, row.id)
-
-    def _asked(self, connection: Connection, member_id: str, order: Order) -> Intent:
-        """What a repeated order says. A word that means nothing now differs from what it was."""
-        recipient, symbol, amount = "", "", -1
-        with suppress(Refusal):
-            recipient = self._open_recipient(order.recipient_id, member_id, None)
-        with suppress(Refusal):
-            token = tokens.find(connection, order.token)
-            symbol = token.symbol
-            amount = parse_amount(order.amount, token.decimals)
-        return Intent(recipient, symbol, amount, order.memo)
-
-    def _found_on_chain(self, connection: Connection, member_id: str, key: str) -> object | None:
-        """The row of a payment whose records were lost and which its tag brought back."""
-        payer = members.get(connection, member_id)
-        if payer is None or payer.wallet is None or payer.wallet.symid is None:
-            return None
-        tag = self._tags.make(PURPOSE, member_id, key, payer.wallet.symid)
-        chain_id = self._settings.chain_id
-        subject = lanes.with_tag(connection, chain_id, payer.wallet.symid, tag)
-        return None if subject is None else records.by_id(connection, subject)
-
-    def _get(self, connection: Connection, member_id: str, transfer_id: str) -> Transfer:
-        row = records.find(connection, transfer_id, member_id)
-        if row is None:
-            raise refusals.TransferUnknown("There is no such payment.", id=transfer_id[:40])
-        return records.transfer_of(row, self._open_memo(row.memo_sealed, row.id))
-
-    def _page(
-        self, connection: Connection, member_id: str, cursor: str | None, limit: int
-    ) -> list[Transfer]:
-        return [
-            records.transfer_of(row, self._open_memo(row.memo_sealed, row.id))
-            for row in records.page(connection, member_id, cursor, limit)
-        ]
-
-    def _balances(self, connection: Connection, member_id: str) -> list[Balance]:
-        member = members.get(connection, member_id)
-        sender = member.wallet.symid if member and member.wallet else None
-        height = index.height(connection)
-        found = []
-        for token in tokens.every(connection):
-            if token.contract is None:
-                continue
-            total = index.holding(connection, token.contract, sender) if sender else 0
-            held = records.on_hold(connection, sender, token.contract)[0] if sender else 0
-            free = max(total - held, 0)
-            found.append(Balance(token.symbol, token.decimals, free, held, total, height))
-        return found
-
-    def _seal_memo(self, memo: str, transfer_id: str) -> bytes:
-        if not memo:
-            return b""
-        return self._ring.seal(memo.encode(), transfer_id.encode(), nonce=random_bytes(12))
-
-    def _open_memo(self, sealed: bytes, transfer_id: str) -> str:
-        return self._ring.open(sealed, transfer_id.encode()).decode() if sealed else ""
+    def _withdraw(self, connection: Connection, member_id: str, transfer_id: str) -> Transfer:
+        found = self._examiner.get(connection, member_id, transfer_id)
+        if found.member_id != member_id:
+            raise refusals.TransferUnknown("This is not a payment of yours.", id=transfer_id)
+        if found.state is Standing.WITHDRAWN:
+            return found
+        self._hold_lane(connection, found.sender_symid)
+        now_ms = self._clock.now_ms()
+        if not records.end_waiting(connection, transfer_id, withdrawn_ms=now_ms):
+            raise refusals.NotDelayed("This payment does not wait.", state=found.state.value)
+        day = refills.day_of(found.created_ms)
+        records.add_spent(connection, member_id, found.token, day, -found.amount)
+        events.record(
+            connection,
+            "transfer.withdrawn",
+            subject=transfer_id,
+            member_id=member_id,
+            now_ms=now_ms,
+        )
+        return self._examiner.get(connection, member_id, transfer_id)

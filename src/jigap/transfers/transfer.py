@@ -1,10 +1,15 @@
 """A payment: what was ordered, what may refuse it, and what it looks like from outside. Pure.
 
 A payment has no state column of its own: where it stands is where its transaction stands (see
-``jigap.lanes.states``), so the two can never disagree.
+``jigap.lanes.states``), so the two can never disagree. Only a delayed payment has no transaction
+yet:
+
+    delayed ──> signed (the payer confirms with the passphrase) ──> …
+       └──────> withdrawn (the payer takes it back; nothing was ever signed)
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from jigap.lanes import State
 from jigap.money import format_amount
@@ -16,14 +21,40 @@ UNFINISHED_MAX = 64
 PURPOSE = "transfer"
 
 
+class Standing(StrEnum):
+    """Where a payment stands: the states of its transaction, and two that come before one."""
+
+    DELAYED = "delayed"
+    WITHDRAWN = "withdrawn"
+    SIGNED = State.SIGNED
+    UNKNOWN = State.UNKNOWN
+    SENT = State.SENT
+    CANCELLING = State.CANCELLING
+    CONFIRMED = State.CONFIRMED
+    REFUSED = State.REFUSED
+    VOID = State.VOID
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change it any more."""
+        return self in _ENDS
+
+
+_ENDS = frozenset({Standing.WITHDRAWN, Standing.CONFIRMED, Standing.REFUSED, Standing.VOID})
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a member asks for. ``amount`` is a decimal string in whole tokens."""
+    """What a member asks for. ``amount`` is a decimal string in whole tokens.
+
+    ``acknowledged``: the payer was warned that this is much money for somebody new.
+    """
 
     recipient_id: str
     token: str
     amount: str
     memo: str = ""
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +78,8 @@ class Spending:
     daily_limit: int
     unfinished: int
     decimals: int
+    new_payee_warn: int = 0
+    payee_is_new: bool = False
 
     @property
     def available(self) -> int:
@@ -57,6 +90,9 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A recorded payment and where it stands.
+
+    While it is delayed it has no transaction: ``transaction_hash`` and ``nonce`` are None, and
+    ``confirm_after_ms`` says when the payer may confirm it.
 
     ``gas_refill_hug`` is the SYM the platform added for it. ``memo`` is empty for the other side of
     a payment found again on the chain, where no memo is.
@@ -70,15 +106,16 @@ class Transfer:
     token: str
     amount: int
     memo: str
-    state: State
+    state: Standing
     reason: str
-    transaction_hash: bytes
-    nonce: int
+    transaction_hash: bytes | None
+    nonce: int | None
     block_number: int | None
     gas_refill_hug: int
     queued_reason: str
     created_ms: int
     final_ms: int | None
+    confirm_after_ms: int | None
 
 
 def same_request(bound: Intent, asked: Intent) -> None:
@@ -123,3 +160,18 @@ def check_spending(amount: int, spending: Spending) -> None:
             amount=words(amount),
             available=words(spending.available),
         )
+
+
+def is_risky(amount: int, spending: Spending) -> bool:
+    """Whether this is much money for somebody this member has never paid."""
+    return spending.payee_is_new and 0 < spending.new_payee_warn <= amount
+
+
+def check_confirmable(transfer: Transfer, now_ms: int) -> None:
+    """Refuse to confirm what does not wait, or waits still."""
+    if transfer.state is not Standing.DELAYED:
+        raise refusals.NotDelayed("This payment does not wait.", state=transfer.state.value)
+    assert transfer.confirm_after_ms is not None
+    if now_ms < transfer.confirm_after_ms:
+        left_s = -(-(transfer.confirm_after_ms - now_ms) // 1000)
+        raise refusals.DelayNotOver("The delay is not over.", retry_after_s=left_s)

@@ -1,0 +1,264 @@
+"""What a payment is decided by, read from one snapshot of the database.
+
+Every function here is given a connection and writes nothing. ``look`` answers a request from the
+key it is bound to, or examines it: the closed list of refusals, in the order of the documentation.
+``examine_again`` does the same for a payment that has waited out its delay.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jigap import index, lanes, members, tokens
+from jigap.clock import Clock
+from jigap.entropy import random_bytes
+from jigap.keys import KeyRing
+from jigap.lanes import TagKeys
+from jigap.money import parse_amount
+from jigap.refusal import Refusal
+from jigap.settings import Settings
+from jigap.transfers import records, refills, refusals
+from jigap.transfers.transfer import (
+    PURPOSE,
+    Intent,
+    Order,
+    Spending,
+    Transfer,
+    check_confirmable,
+    check_spending,
+    check_words,
+    is_risky,
+    same_request,
+)
+
+OpenRecipient = Callable[[str, str, int | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything a payment needs; nothing stands against it.
+
+    ``confirm_after_ms`` is set if it must wait before it may be signed.
+    """
+
+    intent: Intent
+    payer: members.Member
+    sender: bytes
+    recipient_symid: bytes
+    contract: bytes
+    nonce: int
+    confirm_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One token of a member as of one height; amounts in base units."""
+
+    token: str
+    decimals: int
+    available: int
+    on_hold: int
+    total: int
+    height: int
+
+
+class Examiner:
+    """Reads payments and what decides about them.
+
+    ``open_recipient`` turns (recipient_id, asker, now_ms or None) into a member's id and refuses
+    what is not one; without a time it does not mind that the id has expired, for replays.
+    """
+
+    def __init__(
+        self, ring: KeyRing, clock: Clock, settings: Settings, open_recipient: OpenRecipient
+    ) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._settings = settings
+        self._open_recipient = open_recipient
+        self.tags = TagKeys(ring.derive("transaction-tag"))
+
+    def look(
+        self, connection: Connection, member_id: str, key: str, order: Order
+    ) -> Transfer | Ready:
+        """The payment this key is bound to; else what a new one needs, or a refusal."""
+        known = self._replay(connection, member_id, key, order)
+        return known or self._examine(connection, member_id, order)
+
+    def look_again(
+        self, connection: Connection, member_id: str, transfer_id: str
+    ) -> Transfer | Ready:
+        """What a delayed payment needs now; the payment itself if it was confirmed before."""
+        found = self.get(connection, member_id, transfer_id)
+        if found.member_id != member_id:
+            raise refusals.TransferUnknown("This is not a payment of yours.", id=transfer_id)
+        if found.transaction_hash is not None:
+            return found
+        check_confirmable(found, self._clock.now_ms())
+        payer, sender = self._payer(connection, member_id)
+        recipient_symid = self._recipient(connection, found.recipient)
+        _, contract = self._payable(connection, found.token)
+        intent = Intent(found.recipient, found.token, found.amount, found.memo)
+        nonce = self._next_nonce(connection, sender)
+        return Ready(intent, payer, sender, recipient_symid, contract, nonce)
+
+    def get(self, connection: Connection, member_id: str, transfer_id: str) -> Transfer:
+        """A payment this member made or received. Raises ``TransferUnknown``."""
+        row = records.find(connection, transfer_id, member_id)
+        if row is None:
+            raise refusals.TransferUnknown("There is no such payment.", id=transfer_id[:40])
+        return self._shown(row)
+
+    def page(
+        self, connection: Connection, member_id: str, cursor: str | None, limit: int
+    ) -> list[Transfer]:
+        """Payments this member made or received, newest first."""
+        return [self._shown(row) for row in records.page(connection, member_id, cursor, limit)]
+
+    def balances(self, connection: Connection, member_id: str) -> list[Balance]:
+        """Every registered token, as of the indexed height."""
+        member = members.get(connection, member_id)
+        sender = member.wallet.symid if member and member.wallet else None
+        height = index.height(connection)
+        found = []
+        for token in tokens.every(connection):
+            if token.contract is None:
+                continue
+            total = index.holding(connection, token.contract, sender) if sender else 0
+            held = records.on_hold(connection, sender, token.contract)[0] if sender else 0
+            free = max(total - held, 0)
+            found.append(Balance(token.symbol, token.decimals, free, held, total, height))
+        return found
+
+    def seal_memo(self, memo: str, transfer_id: str) -> bytes:
+        """A memo as it is stored: personal, so sealed, bound to its payment."""
+        if not memo:
+            return b""
+        return self._ring.seal(memo.encode(), transfer_id.encode(), nonce=random_bytes(12))
+
+    # --- refusals, in the documented order
+
+    def _examine(self, connection: Connection, member_id: str, order: Order) -> Ready:
+        payer, sender = self._payer(connection, member_id)
+        now_ms = self._clock.now_ms()
+        recipient = self._open_recipient(order.recipient_id, member_id, now_ms)
+        if recipient == member_id:
+            raise refusals.RecipientIsSelf("Payer and recipient are the same person.")
+        recipient_symid = self._recipient(connection, recipient)
+        token, contract = self._payable(connection, order.token)
+        amount = parse_amount(order.amount, token.decimals)
+        intent = Intent(recipient, token.symbol, amount, order.memo)
+        check_words(intent)
+        spending = self._spending(connection, member_id, recipient, sender, token, contract)
+        check_spending(amount, spending)
+        confirm_after_ms = None
+        if is_risky(amount, spending):
+            if not order.acknowledged:
+                raise refusals.NewPayeeWarning("This is much for somebody you never paid.")
+            if self._settings.new_payee_delay_s:
+                confirm_after_ms = now_ms + self._settings.new_payee_delay_s * 1000
+        nonce = self._next_nonce(connection, sender)
+        return Ready(intent, payer, sender, recipient_symid, contract, nonce, confirm_after_ms)
+
+    def _payer(self, connection: Connection, member_id: str) -> tuple[members.Member, bytes]:
+        caught_up, stopped, _ = lanes.dispatch(connection)
+        if not caught_up:
+            raise refusals.CatchingUp(stopped or "The platform is not ready for payments yet.")
+        payer = members.get(connection, member_id)
+        assert payer is not None, "only a member who is signed in pays"
+        members.may_act(payer)
+        if payer.wallet is None or payer.wallet.symid is None:
+            raise refusals.WalletNotReady("There is no active wallet to pay from.")
+        return payer, payer.wallet.symid
+
+    def _recipient(self, connection: Connection, member_id: str) -> bytes:
+        recipient = members.get(connection, member_id)
+        if recipient is None or recipient.wallet is None or recipient.wallet.symid is None:
+            raise refusals.RecipientNotReady("The recipient cannot receive yet.")
+        return recipient.wallet.symid
+
+    def _payable(self, connection: Connection, name: str) -> tuple[tokens.Token, bytes]:
+        token = tokens.find(connection, name)
+        view = None if token.contract is None else index.contract(connection, token.contract)
+        if token.contract is None or view is None:
+            raise tokens.TokenNotReady("This token is not on the chain yet.", token=token.symbol)
+        if view.paused:
+            raise tokens.TokenPaused("This token is paused.", token=token.symbol)
+        if token.stopped_reason:
+            raise tokens.TokenStopped("Payments of this token are stopped.", token=token.symbol)
+        return token, token.contract
+
+    def _spending(
+        self,
+        connection: Connection,
+        member_id: str,
+        recipient: str,
+        sender: bytes,
+        token: tokens.Token,
+        contract: bytes,
+    ) -> Spending:
+        on_hold, unfinished = records.on_hold(connection, sender, contract)
+        day = refills.day_of(self._clock.now_ms())
+        warn = parse_amount(self._settings.new_payee_warn, token.decimals)
+        return Spending(
+            holding=index.holding(connection, contract, sender),
+            on_hold=on_hold,
+            spent_today=records.spent(connection, member_id, token.symbol, day),
+            payment_limit=parse_amount(self._settings.payment_limit, token.decimals),
+            daily_limit=parse_amount(self._settings.daily_limit, token.decimals),
+            unfinished=unfinished,
+            decimals=token.decimals,
+            new_payee_warn=warn,
+            payee_is_new=bool(warn) and not records.has_paid(connection, member_id, recipient),
+        )
+
+    def _next_nonce(self, connection: Connection, sender: bytes) -> int:
+        nonce = lanes.next_nonce(connection, self._settings.chain_id, sender)
+        return index.account(connection, sender).nonce if nonce is None else nonce
+
+    # --- replays
+
+    def _replay(
+        self, connection: Connection, member_id: str, key: str, order: Order
+    ) -> Transfer | None:
+        """The payment this key is bound to. Raises ``KeyReused`` if it was another one."""
+        row = records.by_key(connection, member_id, key)
+        if row is None:
+            row = self._found_on_chain(connection, member_id, key)
+        if row is None:
+            return None
+        known = self.get(connection, member_id, row.id)
+        asked = self._asked(connection, member_id, order)
+        if row.idempotency_key is None:  # found again on the chain, where no memo is
+            asked = replace(asked, memo="")
+        same_request(Intent(known.recipient, known.token, known.amount, known.memo), asked)
+        return known
+
+    def _asked(self, connection: Connection, member_id: str, order: Order) -> Intent:
+        """What a repeated order says. A word that means nothing now differs from what it was."""
+        recipient, symbol, amount = "", "", -1
+        with suppress(Refusal):
+            recipient = self._open_recipient(order.recipient_id, member_id, None)
+        with suppress(Refusal):
+            token = tokens.find(connection, order.token)
+            symbol = token.symbol
+            amount = parse_amount(order.amount, token.decimals)
+        return Intent(recipient, symbol, amount, order.memo)
+
+    def _found_on_chain(self, connection: Connection, member_id: str, key: str) -> Any:
+        """The row of a payment whose records were lost and which its tag brought back."""
+        payer = members.get(connection, member_id)
+        if payer is None or payer.wallet is None or payer.wallet.symid is None:
+            return None
+        tag = self.tags.make(PURPOSE, member_id, key, payer.wallet.symid)
+        chain_id = self._settings.chain_id
+        subject = lanes.with_tag(connection, chain_id, payer.wallet.symid, tag)
+        return None if subject is None else records.by_id(connection, subject)
+
+    def _shown(self, row: Any) -> Transfer:
+        sealed = row.memo_sealed
+        memo = self._ring.open(sealed, row.id.encode()).decode() if sealed else ""
+        return records.transfer_of(row, memo)
