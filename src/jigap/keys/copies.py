@@ -47,6 +47,7 @@ class KeystoreMissing(Refusal):
 
     code = "keystore_missing"
     kind = Kind.MISSING
+    hint = "If there should be one, `jigap keys restore` brings it back from its file."
 
 
 class KeystoreChanged(Refusal):

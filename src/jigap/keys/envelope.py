@@ -44,6 +44,7 @@ class RecoveryKeyInvalid(Refusal):
 
     code = "recovery_key_invalid"
     kind = Kind.INVALID
+    hint = "`jigap keys recovery-key FILE` makes a pair and says which half goes where."
 
 
 @dataclass(frozen=True, slots=True)

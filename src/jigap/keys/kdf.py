@@ -9,9 +9,9 @@ later" at once rather than a long wait for everybody.
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import ParamSpec, TypeVar
 
 from jigap.refusal import Kind, Refusal
@@ -20,6 +20,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 NICENESS = 10
+#: Derivations at full strength that may wait; each needs a quarter of a gigabyte while it runs.
+HEAVY_WAITING_MAX = 4
 
 
 class KdfBusy(Refusal):
@@ -41,6 +43,8 @@ class KdfPool:
         self.threads = threads or os.cpu_count() or 1
         self.queue_max = queue_max
         self._places = 0
+        self._heavy = asyncio.Lock()
+        self._heavy_wanted = 0
         self._executor = ThreadPoolExecutor(
             self.threads, thread_name_prefix="kdf", initializer=_be_nice
         )
@@ -57,16 +61,28 @@ class KdfPool:
         Raises ``KdfBusy`` when there is none, so that nobody's attempt is counted in vain.
         """
         if self._places >= self.threads + self.queue_max:
-            raise KdfBusy(
-                "Too many passphrases are being checked at the moment.",
-                retry_after_s=1,
-                waiting=self._places,
-            )
+            raise _busy(self._places)
         self._places += 1
         try:
-            yield Place(self._executor)
+            yield Place(self)
         finally:
             self._places -= 1
+
+    async def run(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``fn`` returns, run on a thread of the pool; called through a ``Place``."""
+        return await asyncio.wrap_future(self._executor.submit(fn, *args, **kwargs))
+
+    @asynccontextmanager
+    async def heavy(self) -> AsyncIterator[None]:
+        """Be the only one that derives at full strength. Raises ``KdfBusy``."""
+        if self._heavy_wanted > HEAVY_WAITING_MAX:
+            raise _busy(self._heavy_wanted)
+        self._heavy_wanted += 1
+        try:
+            async with self._heavy:
+                yield
+        finally:
+            self._heavy_wanted -= 1
 
     def close(self) -> None:
         """Wait for what runs, drop what waits."""
@@ -76,12 +92,23 @@ class KdfPool:
 class Place:
     """A place in the queue; run as many derivations from it as needed, one after another."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
-        self._executor = executor
+    def __init__(self, pool: KdfPool) -> None:
+        self._pool = pool
 
     async def run(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``fn`` returns, run on a thread of the pool."""
-        return await asyncio.wrap_future(self._executor.submit(fn, *args, **kwargs))
+        return await self._pool.run(fn, *args, **kwargs)
+
+    async def run_heavy(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a derivation at full strength: one at a time, so that payments go on."""
+        async with self._pool.heavy():
+            return await self._pool.run(fn, *args, **kwargs)
+
+
+def _busy(waiting: int) -> KdfBusy:
+    return KdfBusy(
+        "Too many passphrases are being checked at the moment.", retry_after_s=1, waiting=waiting
+    )
 
 
 def _be_nice() -> None:

@@ -103,6 +103,7 @@ class KeystoreKeyInvalid(Refusal):
 
     code = "keystore_key_invalid"
     kind = Kind.INVALID
+    hint = "The program that wrote this file made a mistake; take another copy of the key."
 
 
 class KeystoreKeyMismatch(Refusal):
@@ -110,6 +111,7 @@ class KeystoreKeyMismatch(Refusal):
 
     code = "keystore_key_mismatch"
     kind = Kind.INVALID
+    hint = "Take the file of this wallet's own key; a wallet's key never changes."
 
 
 @dataclass(frozen=True, slots=True)

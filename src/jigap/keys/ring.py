@@ -43,6 +43,7 @@ class MasterKeyMalformed(Refusal):
 
     code = "master_key_malformed"
     kind = Kind.UNAVAILABLE
+    hint = "Put the master key file back from where you keep its copy."
 
 
 class MasterKeyExposed(Refusal):
@@ -64,6 +65,7 @@ class SealBroken(Refusal):
 
     code = "seal_broken"
     kind = Kind.UNAVAILABLE
+    hint = "Something stored was changed from outside; restore it from a backup."
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):

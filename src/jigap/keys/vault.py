@@ -170,7 +170,7 @@ class Vault:
             address = "0x" + opened.public_key_hash.hex()
             if version == 3 and symid is not None:
                 address = symid.hex()
-            return await place.run(
+            return await place.run_heavy(
                 keystore.encrypt,
                 opened.secret,
                 text,
@@ -245,7 +245,7 @@ class Vault:
     ) -> int:
         async with self._turn(wallet_id):
             with self._pool.place() as place:
-                opened = await place.run(open_foreign, document, passphrase)
+                opened = await place.run_heavy(open_foreign, document, passphrase)
                 lease = await self._take(wallet_id, counted=False)
                 try:
                     must_be_the_key_of(lease.key, opened)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from jigap.keys import KdfBusy, KdfPool
+from jigap.keys import KdfBusy, KdfPool, kdf
 from jigap.keys.kdf import NICENESS
 from jigap.keys.scrypt import scrypt
 
@@ -49,6 +49,37 @@ async def test_a_refusal_inside_gives_the_place_back(pool):
     with pytest.raises(ValueError, match="no"), pool.place() as place:
         await place.run(fail)
     assert pool.places_taken == 0
+
+
+async def test_derivations_at_full_strength_leave_a_thread_to_payments(pool):
+    running, most = 0, 0
+
+    def heavy():
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        running -= 1
+
+    async def derive_heavily():
+        with pool.place() as place:
+            await place.run_heavy(heavy)
+
+    await asyncio.gather(*(derive_heavily() for _ in range(5)))
+    assert most == 1
+
+
+async def test_few_derivations_at_full_strength_may_wait(monkeypatch):
+    monkeypatch.setattr(kdf, "HEAVY_WAITING_MAX", 1)
+    pool = KdfPool(2, queue_max=100)
+
+    async def derive_heavily():
+        with pool.place() as place:
+            await place.run_heavy(time.sleep, 0.02)
+
+    answers = await asyncio.gather(*(derive_heavily() for _ in range(5)), return_exceptions=True)
+    assert [type(one) for one in answers].count(KdfBusy) == 3
+    pool.close()
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="priority per thread is Linux's")
