@@ -29,7 +29,8 @@ from jigap.node.server import (
     PortInUse,
 )
 from jigap.node.solo import StoreFailed, WrongSigner
-from jigap.node.store import OtherGenesis, Store, StoreDamaged
+from jigap.node.store import OtherGenesis, Store
+from jigap.node.view import StoreDamaged
 from jigap.refusal import Refusal
 from tests import processes
 from tests.unit.node.people import (

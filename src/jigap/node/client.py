@@ -11,7 +11,8 @@ since 1970, hashes are 32 bytes, SymIDs and contract addresses 10 bytes.
 """
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_QUANTITY = re.compile(r"0[xX][0-9a-fA-F]{1,80}", re.ASCII)
+
+#: Blocks whose citizen block number is remembered.
+CITIZEN_HEIGHTS_MAX = 1024
 
 #: A height, or one of the words a node knows.
 Tag = int | Literal["latest", "pending", "earliest"]
@@ -190,7 +196,8 @@ class NodeClient:
     # -- what a chain knows ---------------------------------------------------------------------
 
     async def chain_id(self) -> int:
-        return int(await self._typed(str, "net_version"))
+        answer = await self._typed(str, "net_version")
+        return _read(lambda: int(answer))
 
     async def genesis_hash(self) -> bytes:
         """The hash of block 0: what chain this is."""
@@ -255,47 +262,60 @@ class NodeClient:
         return None if answer is None else _read(lambda: _header(answer))
 
     async def block(self, number: int) -> ChainBlock | None:
-        """A whole block: two round trips, one when it is empty. None above the last one."""
-        asked = [self.call("sym_getBlockByNumber", hex(number), True)]
-        if number > 0 and number - 1 not in self._citizen_heights:
-            asked.append(self.call("sym_getBlockByNumber", hex(number - 1), False))
-        answers = await asyncio.gather(*asked)
-        if answers[0] is None:
+        """A whole block, None above the last one: one round trip, two if it has citizens."""
+        before = -1 if number == 0 else self._citizen_heights.get(number - 1)
+        block, receipts, parent = await asyncio.gather(
+            self.call("sym_getBlockByNumber", hex(number), True),
+            self._block_receipts(number),
+            _nothing() if before is not None else self._plain_block(number - 1),
+        )
+        if block is None:
             return None
-        new_citizen_blocks = _read(lambda: self._new_citizen_blocks(number, answers))
+        if before is None:
+            before = _read(lambda: _quantity(parent["cbNum"]))
+        last = _read(lambda: _quantity(block["cbNum"]))
+        self._remember(number, last)
         receipts, *citizens = await asyncio.gather(
-            self._receipts(number, answers[0]),
-            *(self.call("citizen_getCitizensByBlockNumber", hex(k)) for k in new_citizen_blocks),
+            self._receipts_of(block, receipts),
+            # The citizen blocks that this main block links and its parent did not.
+            *(
+                self.call("citizen_getCitizensByBlockNumber", hex(at))
+                for at in range(before + 1, last + 1)
+            ),
         )
-        return _read(
-            lambda: _block(answers[0], receipts, [one for some in citizens for one in some])
-        )
+        return _read(lambda: _block(block, receipts, [one for some in citizens for one in some]))
 
     fetch = block
 
-    def _new_citizen_blocks(self, number: int, answers: list[Any]) -> range:
-        """The citizen blocks that this main block links and its parent did not."""
-        if len(answers) > 1:
-            self._citizen_heights[number - 1] = _quantity(answers[1]["cbNum"])
-        last = _quantity(answers[0]["cbNum"])
-        before = self._citizen_heights[number - 1] if number > 0 else -1
-        self._citizen_heights = {number: last}  # the follower asks for the next one
-        return range(before + 1, last + 1)
+    def _plain_block(self, number: int) -> Awaitable[Any]:
+        return self.call("sym_getBlockByNumber", hex(number), False)
 
-    async def _receipts(self, number: int, block: dict[str, Any]) -> list[Any]:
-        """The receipts of a block, in its order."""
-        hashes = _read(lambda: [transaction["hash"] for transaction in block["transactions"]])
-        if not hashes:
-            return []
-        if self._serves_block_receipts:
-            try:
-                return list(await self._typed(list, "sym_getBlockReceipts", hex(number)))
-            except RpcError as refused:
-                if refused.rpc_code != -32601:
-                    raise
-                self._serves_block_receipts = False  # a plain gsym: one call per receipt
-        return list(
-            await asyncio.gather(*(self.call("sym_getTransactionReceipt", h) for h in hashes))
+    def _remember(self, number: int, citizen_number: int) -> None:
+        """The follower asks for the next block, and will want to know its parent's citizens."""
+        self._citizen_heights[number] = citizen_number
+        while len(self._citizen_heights) > CITIZEN_HEIGHTS_MAX:
+            del self._citizen_heights[next(iter(self._citizen_heights))]
+
+    async def _block_receipts(self, number: int) -> list[Any] | None:
+        """All receipts of a block in one call; None from a node that has no such call."""
+        if not self._serves_block_receipts:
+            return None
+        try:
+            answer = await self.call("sym_getBlockReceipts", hex(number))
+        except RpcError as refused:
+            if refused.rpc_code != -32601:
+                raise
+            self._serves_block_receipts = False  # a plain gsym: one call per receipt
+            return None
+        return answer if isinstance(answer, list) else None
+
+    async def _receipts_of(self, block: dict[str, Any], known: list[Any] | None) -> list[Any]:
+        """The receipts of a block in its order, asked for one by one where they are not known."""
+        hashes = _read(lambda: [one["hash"] for one in block["transactions"]])
+        if known is not None and len(known) == len(hashes):
+            return known
+        return await asyncio.gather(
+            *(self.call("sym_getTransactionReceipt", one) for one in hashes)
         )
 
     # -- what a client may change ---------------------------------------------------------------
@@ -324,6 +344,10 @@ class NodeClient:
         return answer
 
 
+async def _nothing() -> None:
+    return None
+
+
 def _outcome(refused: RpcError) -> Submitted:
     """Only the pool's own words are a "no"; a broken node leaves the question open."""
     if refused.message.startswith(("known transaction", "already known")):
@@ -343,7 +367,7 @@ def _read(shape: Callable[[], T]) -> T:
 
 def _quantity(value: Any) -> int:
     """A hex quantity; older nodes print some as JSON numbers."""
-    if isinstance(value, str) and value.startswith("0x"):
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return int(value, 16)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value

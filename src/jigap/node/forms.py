@@ -17,7 +17,7 @@ from jigap.chain.signature import Signature
 from jigap.chain.symid import SymId
 from jigap.chain.transaction import SignedTransaction
 from jigap.node.state import Account
-from jigap.node.store import CitizenBlock, Located, LocatedCitizen, StoredHeader, View
+from jigap.node.view import CitizenBlock, Located, LocatedCitizen, StoredHeader, View
 
 Form: TypeAlias = dict[str, Any]
 

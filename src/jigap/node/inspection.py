@@ -18,7 +18,8 @@ import lmdb
 from jigap.chain.invalid import Invalid
 from jigap.node.lthash import LtHash
 from jigap.node.state import element
-from jigap.node.store import Store, StoreDamaged, View
+from jigap.node.store import Store
+from jigap.node.view import StoreDamaged, View
 
 #: Larger states are not added up at each start (about 6 s for a million entries).
 ENTRIES_MAX = 200_000

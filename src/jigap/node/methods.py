@@ -30,7 +30,7 @@ from jigap.node.parameters import (
 )
 from jigap.node.solo import SoloChain
 from jigap.node.state import State
-from jigap.node.store import CitizenBlock, StoredHeader
+from jigap.node.view import CitizenBlock, StoredHeader
 
 Method: TypeAlias = Callable[[SoloChain, Params], Any]
 

@@ -18,7 +18,7 @@ from jigap.chain.invalid import Invalid
 from jigap.node.methods import METHODS, SUBMITTING
 from jigap.node.parameters import InvalidParams
 from jigap.node.solo import SoloChain
-from jigap.node.store import StateNotKept
+from jigap.node.view import StateNotKept
 
 BATCH_CALLS_MAX = 512
 #: Once the answers of a batch are this large, its other calls are refused.

@@ -26,7 +26,8 @@ from jigap.node.genesis import Genesis, first_block
 from jigap.node.guard import Guard, sync_folder
 from jigap.node.producer import Producer
 from jigap.node.solo import SoloChain, StoreFailed
-from jigap.node.store import Store, StoreDamaged
+from jigap.node.store import Store
+from jigap.node.view import StoreDamaged
 from jigap.refusal import Kind, Refusal
 
 BODY_BYTES_MAX = 128 << 10

@@ -27,8 +27,9 @@ from jigap.node import transition
 from jigap.node.guard import DoubleSign, Guard
 from jigap.node.mempool import Mempool
 from jigap.node.state import State
-from jigap.node.store import Store, StoreDamaged, View
+from jigap.node.store import Store
 from jigap.node.transition import Execution, Finalized, Rules, Tip
+from jigap.node.view import StoreDamaged, View
 from jigap.refusal import Kind, Refusal
 from jigap.steps import step
 

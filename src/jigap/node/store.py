@@ -10,26 +10,21 @@ replaced, under (key, height), so the value of a key at height H is the first on
 The state of block 0 is kept whole, for those who start counting there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import lmdb
 
-from jigap.chain import citizen, rlp, transaction
-from jigap.chain.block import Block, Body, Receipt, SignedHeader
-from jigap.chain.citizen import SignedCitizenTransaction
+from jigap.chain import rlp
+from jigap.chain.block import Block
 from jigap.chain.hashing import HASH_BYTES, ZERO_HASH, sha3_256
-from jigap.chain.transaction import SignedTransaction
 from jigap.node.genesis import FirstBlock
-from jigap.node.lthash import LtHash
-from jigap.node.state import Change, StateReader
-from jigap.node.transition import Finalized, Tip
+from jigap.node.state import Change
+from jigap.node.transition import Finalized
+from jigap.node.view import KEPT_HEIGHTS, StoreDamaged, View, be64
 from jigap.refusal import Kind, Refusal
 
-#: Heights below the tip whose state can still be read.
-KEPT_HEIGHTS = 128
 #: Address space for the file; it grows as needed and never reserves disk.
 MAP_BYTES = 1 << 38
 
@@ -52,66 +47,12 @@ _TABLES = (
 )
 
 
-class StoreDamaged(Refusal):
-    """The file is not what we wrote."""
-
-    code: ClassVar[str] = "store_damaged"
-    kind: ClassVar[Kind] = Kind.UNAVAILABLE
-    hint: ClassVar[str] = "Restore the chain from a backup."
-
-
 class OtherGenesis(Refusal):
     """The folder holds a chain that began otherwise."""
 
     code: ClassVar[str] = "other_genesis"
     kind: ClassVar[Kind] = Kind.CONFLICT
     hint: ClassVar[str] = "Choose another data folder, or start with the genesis it was made with."
-
-
-class StateNotKept(Refusal):
-    """A state older than those kept."""
-
-    code: ClassVar[str] = "state_not_kept"
-    kind: ClassVar[Kind] = Kind.MISSING
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A transaction with its receipt and its place."""
-
-    signed: SignedTransaction
-    receipt: Receipt
-    number: int
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class LocatedCitizen:
-    """A citizen transaction and its place among the citizen blocks."""
-
-    signed: SignedCitizenTransaction
-    citizen_number: int
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredHeader:
-    """A header and what a block answers about itself without being read whole."""
-
-    signed: SignedHeader
-    transaction_count: int
-    citizen_count: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class CitizenBlock:
-    """A link of the chain of citizen blocks."""
-
-    number: int
-    hash: bytes
-    parent_hash: bytes
-    main_number: int
 
 
 class Store:
@@ -215,7 +156,7 @@ class Store:
         self._env.close()
 
     def _put_block(self, txn: Any, block: Block, finalized: Finalized) -> None:
-        header, number = block.header, _be(block.header.number)
+        header, number = block.header, be64(block.header.number)
         tables = self._tables
         stored = rlp.encode(
             [
@@ -242,19 +183,19 @@ class Store:
     def _put_citizens(self, txn: Any, block: Block) -> None:
         tables = self._tables
         number = block.header.citizen_block_number
-        parent = txn.get(_be(number - 1), db=tables["citizen_blocks"]) if number else None
+        parent = txn.get(be64(number - 1), db=tables["citizen_blocks"]) if number else None
         parent_hash = parent[8 : 8 + HASH_BYTES] if parent else ZERO_HASH
         hash_ = citizen_block_hash(number, parent_hash, block)
-        main = _be(block.header.number)
-        txn.put(_be(number), main + hash_ + parent_hash, db=tables["citizen_blocks"])
-        txn.put(hash_, _be(number), db=tables["citizen_numbers"])
+        main = be64(block.header.number)
+        txn.put(be64(number), main + hash_ + parent_hash, db=tables["citizen_blocks"])
+        txn.put(hash_, be64(number), db=tables["citizen_numbers"])
         for index, signed in enumerate(block.body.citizens):
-            place = _be(number) + index.to_bytes(4, "big")
+            place = be64(number) + index.to_bytes(4, "big")
             txn.put(place, signed.raw, db=tables["citizens"])
             txn.put(signed.hash, place, db=tables["citizen_index"])
 
     def _put_state(self, txn: Any, number: int, changes: Mapping[bytes, Change]) -> None:
-        tables, height = self._tables, _be(number)
+        tables, height = self._tables, be64(number)
         state, replaced = tables["state"], tables["replaced"]
         for key, change in changes.items():
             if change.after is None:
@@ -266,7 +207,7 @@ class Store:
                 txn.put(key + height, before, db=replaced)
         if number:
             txn.put(height, rlp.encode(list(changes)), db=tables["replaced_keys"])
-        old = _be(number - KEPT_HEIGHTS) if number > KEPT_HEIGHTS else None
+        old = be64(number - KEPT_HEIGHTS) if number > KEPT_HEIGHTS else None
         if old and (keys := txn.pop(old, db=tables["replaced_keys"])):
             for item in rlp.read_list(rlp.decode(keys), "keys"):
                 txn.delete(rlp.read_bytes(item, "key") + old, db=replaced)
@@ -285,221 +226,6 @@ def citizen_block_hash(number: int, parent_hash: bytes, block: Block) -> bytes:
             ]
         )
     )
-
-
-class View:
-    """One height of the chain, unchanging until closed."""
-
-    def __init__(self, txn: Any, tables: dict[str, Any]) -> None:
-        self._txn = txn
-        self._tables = tables
-        self._get = txn.get
-        self._state = tables["state"]
-        self._replaced = txn.cursor(db=tables["replaced"])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._replaced.close()
-        self._txn.abort()
-
-    # -- state --
-
-    def get(self, key: bytes) -> bytes | None:
-        """A value of the state at this height: a view is a ``StateReader``."""
-        value: bytes | None = self._get(key, db=self._state)
-        return value
-
-    def state_at(self, number: int) -> StateReader:
-        """The state after block ``number``; raises ``StateNotKept``."""
-        tip = self.tip_number()
-        if number == tip:
-            return self
-        if number == 0:
-            return _Table(self._txn, self._tables["genesis_state"])
-        if not tip - KEPT_HEIGHTS <= number < tip:
-            raise StateNotKept(f"state at block {number} is not kept", tip=tip, number=number)
-        return _Earlier(self, number)
-
-    def value_before(self, key: bytes, after: int) -> tuple[bool, bytes | None]:
-        """Whether a block above ``after`` replaced the key, and the value it had until then."""
-        cursor = self._replaced
-        if not cursor.set_range(key + _be(after + 1)):
-            return False, None
-        found, value = cursor.item()
-        if len(found) != len(key) + 8 or not found.startswith(key):
-            return False, None
-        return True, value[1:] if value else None
-
-    def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """The whole state, by key."""
-        yield from self._txn.cursor(db=self._state)
-
-    def entry_count(self) -> int:
-        return int(self._txn.stat(self._state)["entries"])
-
-    def sum(self) -> LtHash:
-        """The sum under the state root."""
-        return LtHash.decode(self.meta(b"sum") or b"")
-
-    # -- blocks --
-
-    def meta(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._get(key, db=self._tables["meta"])
-        return value
-
-    def tip_number(self) -> int:
-        return int.from_bytes(self.meta(b"tip") or b"", "big")
-
-    def tip(self) -> Tip:
-        """What the next block builds on; valid as long as this view is open."""
-        stored = self.header(self.tip_number())
-        if stored is None:
-            raise StoreDamaged("the last block is missing")
-        return Tip(stored.signed.header, stored.signed.hash, self, self.sum())
-
-    def header(self, number: int) -> StoredHeader | None:
-        """The header of a block."""
-        raw = self._get(_be(number), db=self._tables["headers"])
-        if raw is None:
-            return None
-        item = rlp.read_list(rlp.decode(raw), "stored header", 4)
-        counts = [rlp.read_int(one, "count") for one in item[1:]]
-        return StoredHeader(SignedHeader.decode(rlp.read_bytes(item[0], "header")), *counts)
-
-    def number_of(self, block_hash: bytes) -> int | None:
-        """The number of the block with this hash."""
-        raw = self._get(block_hash, db=self._tables["numbers"])
-        return None if raw is None else int.from_bytes(raw, "big")
-
-    def block(self, number: int) -> Block | None:
-        """A whole block."""
-        stored = self.header(number)
-        if stored is None:
-            return None
-        located = list(self.transactions(number))
-        citizens: list[SignedCitizenTransaction] = []
-        if stored.citizen_count:
-            at = stored.signed.header.citizen_block_number
-            citizens = [one.signed for one in self.citizens(at)]
-        body = Body(tuple(one.signed for one in located), tuple(citizens))
-        return Block(stored.signed, body, tuple(one.receipt for one in located))
-
-    def transactions(self, number: int) -> Iterator[Located]:
-        """The transactions of a block in order."""
-        for place, value in self._under("transactions", _be(number)):
-            yield _located(place, value)
-
-    def transaction_hashes(self, number: int) -> list[bytes]:
-        """The hashes of the transactions of a block in order."""
-        return [one.signed.hash for one in self.transactions(number)]
-
-    def transaction(self, hash_: bytes) -> Located | None:
-        """A transaction that is in a block."""
-        place = self._get(hash_, db=self._tables["transaction_index"])
-        return None if place is None else self._located_at(place)
-
-    def transaction_at(self, number: int, index: int) -> Located | None:
-        """Transaction ``index`` of a block."""
-        if number >= 1 << 64 or index >= 1 << 32:
-            return None
-        return self._located_at(_be(number) + index.to_bytes(4, "big"))
-
-    def _located_at(self, place: bytes) -> Located | None:
-        value = self._get(place, db=self._tables["transactions"])
-        return None if value is None else _located(place, value)
-
-    # -- citizen blocks --
-
-    def citizen_block(self, number: int) -> CitizenBlock | None:
-        """A link of the citizen chain."""
-        raw = self._get(_be(number), db=self._tables["citizen_blocks"])
-        if raw is None:
-            return None
-        return CitizenBlock(
-            number, raw[8 : 8 + HASH_BYTES], raw[8 + HASH_BYTES :], int.from_bytes(raw[:8], "big")
-        )
-
-    def citizen_number_of(self, citizen_block_hash: bytes) -> int | None:
-        """The number of the citizen block with this hash."""
-        raw = self._get(citizen_block_hash, db=self._tables["citizen_numbers"])
-        return None if raw is None else int.from_bytes(raw, "big")
-
-    def citizens(self, citizen_number: int) -> Iterator[LocatedCitizen]:
-        """The citizen transactions of a citizen block in order."""
-        for place, raw in self._under("citizens", _be(citizen_number)):
-            yield _located_citizen(place, raw)
-
-    def citizen(self, hash_: bytes) -> LocatedCitizen | None:
-        """A citizen transaction that is in a block."""
-        place = self._get(hash_, db=self._tables["citizen_index"])
-        if place is None:
-            return None
-        return _located_citizen(place, self._get(place, db=self._tables["citizens"]))
-
-    # -- pool --
-
-    def kept(self) -> Iterator[tuple[bytes, bytes]]:
-        """What waits: hash and tagged raw bytes."""
-        yield from self._txn.cursor(db=self._tables["pool"])
-
-    def _under(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = self._txn.cursor(db=self._tables[table])
-        found = cursor.set_range(prefix)
-        while found:
-            key, value = cursor.item()
-            if not key.startswith(prefix):
-                return
-            yield key, value
-            found = cursor.next()
-
-
-class _Table:
-    """A table read as a state."""
-
-    def __init__(self, txn: Any, table: Any) -> None:
-        self._txn = txn
-        self._table = table
-
-    def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._txn.get(key, db=self._table)
-        return value
-
-
-class _Earlier:
-    """The state of a view as it was after an earlier block."""
-
-    def __init__(self, view: View, number: int) -> None:
-        self._view = view
-        self._number = number
-
-    def get(self, key: bytes) -> bytes | None:
-        replaced, value = self._view.value_before(key, self._number)
-        return value if replaced else self._view.get(key)
-
-
-def _located(place: bytes, value: bytes) -> Located:
-    item = rlp.read_list(rlp.decode(value), "stored transaction", 2)
-    return Located(
-        transaction.decode(rlp.read_bytes(item[0], "raw")),
-        Receipt.decode(rlp.read_bytes(item[1], "receipt")),
-        int.from_bytes(place[:8], "big"),
-        int.from_bytes(place[8:], "big"),
-    )
-
-
-def _located_citizen(place: bytes, raw: bytes) -> LocatedCitizen:
-    return LocatedCitizen(
-        citizen.decode(raw), int.from_bytes(place[:8], "big"), int.from_bytes(place[8:], "big")
-    )
-
-
-def _be(number: int) -> bytes:
-    return number.to_bytes(8, "big")
 
 
 def _check_length(env: Any, folder: Path) -> None:

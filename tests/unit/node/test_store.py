@@ -26,8 +26,9 @@ from jigap.node import transition
 from jigap.node.genesis import BLOCK_SIGNER, GenesisAccount, first_block
 from jigap.node.inspection import inspect, recount
 from jigap.node.state import State
-from jigap.node.store import KEPT_HEIGHTS, OtherGenesis, StateNotKept, Store, StoreDamaged
+from jigap.node.store import OtherGenesis, Store
 from jigap.node.transition import Candidate, CitizenCandidate
+from jigap.node.view import KEPT_HEIGHTS, StateNotKept, StoreDamaged
 
 
 class OnDisk:
