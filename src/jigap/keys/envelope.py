@@ -189,9 +189,11 @@ def new_recovery_key(randomness: bytes) -> tuple[bytes, bytes]:
 def recovery_public_key(raw: bytes) -> bytes:
     """Check an X25519 public key. Raises ``RecoveryKeyInvalid``."""
     try:
-        return X25519PublicKey.from_public_bytes(raw).public_bytes_raw()
-    except ValueError:
+        key = X25519PublicKey.from_public_bytes(raw)
+        X25519PrivateKey.from_private_bytes(b"\x01" * _KEY_SIZE).exchange(key)
+    except ValueError:  # another size, or one of the few points that give no secret
         raise RecoveryKeyInvalid("A recovery public key is 32 bytes of X25519.") from None
+    return raw
 
 
 def recovery_private_key(raw: bytes) -> X25519PrivateKey:

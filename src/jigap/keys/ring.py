@@ -9,10 +9,12 @@ By default the ring is a JSON file that only its owner may read. Any other place
 module's export, a secret store) only has to give the same three things to ``KeyRing``.
 """
 
+import fcntl
 import os
 import stat
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -133,8 +135,9 @@ class KeyRing:
         same must be given to ``open``. The result is version (4), nonce (12), ciphertext, tag (16).
         """
         assert len(nonce) == NONCE_SIZE
-        version = self._current.to_bytes(_VERSION_SIZE, "big")
-        cipher = AESGCM(self._master_keys[self._current])
+        current = self._current  # read once: another thread may learn of a rotation meanwhile
+        version = current.to_bytes(_VERSION_SIZE, "big")
+        cipher = AESGCM(self._master_keys[current])
         return version + nonce + cipher.encrypt(nonce, plain, version + associated)
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
@@ -158,7 +161,8 @@ class KeyRing:
 
         Running processes learn of it when they meet something that it sealed.
         """
-        with self._lock:
+        with self._lock, _alone(self._path):
+            self._take_over()
             version = max(self._master_keys) + 1
             added = KeyRing(self._master_keys | {version: _fresh_key()}, version, self._index_key)
             if self._path is not None:
@@ -181,14 +185,17 @@ class KeyRing:
             ) from None
 
     def _reload(self) -> None:
-        """Another process may have rotated; keys are only ever added."""
+        with self._lock:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Another process may have rotated since we read the file; keys are only ever added."""
         if self._path is None:
             return
-        with self._lock:
-            master_keys, current, index_key = _read(self._path)
-            if index_key == self._index_key:
-                self._master_keys = self._master_keys | master_keys
-                self._current = max(current, self._current)
+        master_keys, current, index_key = _read(self._path)
+        if index_key == self._index_key:
+            self._master_keys = self._master_keys | master_keys
+            self._current = max(current, self._current)
 
     def _encode(self) -> bytes:
         stored = _Stored(
@@ -201,6 +208,20 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing(current={self._current}, versions={self.versions})"
+
+
+@contextmanager
+def _alone(path: Path | None) -> Iterator[None]:
+    """Two rotations at once must not overwrite each other's fresh key."""
+    if path is None:
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def sealed_with(sealed: bytes) -> int:

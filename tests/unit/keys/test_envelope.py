@@ -143,6 +143,12 @@ def test_refuses_a_recovery_key_of_another_size(raw):
         envelope.open_recovery(sealed(recovery=PUBLIC), raw)
 
 
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])
+def test_refuses_a_recovery_key_that_gives_no_secret(point):
+    with pytest.raises(RecoveryKeyInvalid):
+        envelope.recovery_public_key(point)
+
+
 def test_damage_is_told_without_content():
     with pytest.raises(EnvelopeDamaged) as told:
         envelope.open_(sealed(), replace(LABEL, version=9), ring())

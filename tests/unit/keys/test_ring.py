@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.unit.keys.keyring import ring
@@ -64,6 +65,19 @@ def test_a_running_process_learns_of_a_rotation(tmp_path):
     operator.add_version()
     assert web.open(operator.seal(b"secret", b"", nonce=NONCE), b"") == b"secret"
     assert web.current == 2
+
+
+def test_rotations_at_once_lose_no_key(tmp_path):
+    """What either sealed with its fresh key must open afterwards."""
+    path = tmp_path / "master.json"
+    KeyRing.create(path)
+    rings = [KeyRing.load(path) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(KeyRing.add_version, rings))
+    assert sorted(versions) == list(range(2, 10))
+    after = KeyRing.load(path)
+    for one in rings:
+        assert after.open(one.seal(b"secret", b"", nonce=NONCE), b"") == b"secret"
 
 
 def test_derived_keys_survive_rotation_and_differ_by_purpose(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import unicodedata
 
 import pytest
@@ -236,6 +237,25 @@ async def test_a_full_pool_counts_nothing(held):
             pass
     full.close()
     assert (await row(held)).attempts == 0
+
+
+async def test_reads_stay_quick_while_every_thread_derives(sqlite_database, tmp_path):
+    """Looking at things is what people do while they wait; the bound is generous."""
+    async with bench(sqlite_database, tmp_path) as held:
+        await held.wallet()
+        held.vault._n = 16_384
+        making = [
+            asyncio.create_task(held.vault.new_key(f"wa_{number}", PASSPHRASE))
+            for number in range(10, 40)
+        ]
+        took = []
+        while not all(one.done() for one in making):
+            before = time.perf_counter()
+            await held.database.read(copies.stored, "wa_1")
+            took.append(time.perf_counter() - before)
+        await asyncio.gather(*making)
+    assert len(took) > 20, "the pool was not busy long enough to show anything"
+    assert sorted(took)[len(took) // 2] < 0.1
 
 
 async def test_a_foreign_lease_is_waited_for_and_then_told(held_on_both, monkeypatch):
