@@ -8,7 +8,12 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from jigap import members
-from jigap.web.problems import MediaTypeUnsupported, OperatorOnly, RequestMalformed
+from jigap.web.problems import (
+    MediaTypeUnsupported,
+    OperatorOnly,
+    RequestInvalid,
+    RequestMalformed,
+)
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -62,13 +67,20 @@ async def operator_only(connection: AnyConnection, _: BaseRouteHandler) -> None:
         raise members.MemberFrozen("This operator is frozen.")
 
 
-async def readable(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """Guard: a body is JSON, and an address has no control characters."""
+async def readable(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Guard: a body is JSON, an address has no control characters and no word nobody reads."""
     if any(ord(one) < 32 or ord(one) == 127 for one in connection.scope["path"]):
         raise RequestMalformed("The address has control characters.")
     for name, value in connection.query_params.items():
         if any(ord(one) < 32 or ord(one) == 127 for one in f"{name}{value}"):
             raise RequestMalformed("The query has control characters.")
+    if "summary" in handler.opt and connection.query_params:
+        unknown = connection.query_params.keys() - handler.parsed_fn_signature.parameters.keys()
+        if unknown:
+            raise RequestInvalid(
+                "The query has a word that this route does not know.",
+                errors=[{"source": "query", "key": one[:40]} for one in sorted(unknown)],
+            )
     has_body = connection.headers.get("content-length", "0") != "0" or (
         "transfer-encoding" in connection.headers
     )

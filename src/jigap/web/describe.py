@@ -220,10 +220,7 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
         found += [problems.OperatorOnly, MemberFrozen]
     if _body(handler) is not None:
         found += [problems.BodyTooLarge]
-    found += [problems.MediaTypeUnsupported]
-    names = handler.parsed_fn_signature.parameters.keys() - {"request"}
-    if names:
-        found.append(problems.RequestInvalid)
+    found += [problems.MediaTypeUnsupported, problems.RequestInvalid]
     if handler.opt["keyed"]:
         found += [KeyMalformed, KeyReused]
     return list(dict.fromkeys(found))
