@@ -16,7 +16,7 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.outside import Outside
-from jigap.web.resources import explorer, money, operator, people
+from jigap.web.resources import explorer, money, operator, people, realname
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -32,7 +32,13 @@ def create(platform: "App") -> ASGIApp:
         route_handlers=[
             Router(
                 API,
-                route_handlers=[people.ROUTES, money.ROUTES, operator.ROUTES, explorer.ROUTES],
+                route_handlers=[
+                    people.ROUTES,
+                    realname.ROUTES,
+                    money.ROUTES,
+                    operator.ROUTES,
+                    explorer.ROUTES,
+                ],
             ),
             health.healthz,
             health.readyz,
