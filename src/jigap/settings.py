@@ -75,9 +75,11 @@ class Settings:
     portone_url: str = _setting("", "Address of PortOne; empty means its public one.")
     realname_ttl_s: int = _setting(300, "How long a code that was sent can be typed.")
     realname_tries: int = _setting(5, "Codes that may be tried in one check before it is burnt.")
-    realname_day_member: int = _setting(5, "Checks a member may begin in a day (UTC).")
-    realname_day_number: int = _setting(10, "Checks of one phone number in a day.")
-    realname_day_address: int = _setting(50, "Checks from one network address in a day.")
+    realname_day_member: int = _setting(10, "Checks a member may begin in a day (UTC).")
+    realname_day_number: int = _setting(15, "Checks of one phone number in a day.")
+    realname_day_address: int = _setting(
+        1_000, "Checks from one network address in a day; carriers put many phones behind one."
+    )
     realname_day_prefix: int = _setting(1_000, "Checks of numbers with the same 7 digits in a day.")
     realname_day_total: int = _setting(20_000, "Checks in a day, in all: the cap on what SMS cost.")
     sms_sender: str = _setting(

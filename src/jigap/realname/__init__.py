@@ -6,18 +6,7 @@ and ``portone`` are real ones, ``simulated`` is a program of its own (``jigap si
 """
 
 from jigap.realname.agency import AgencySettingInvalid, HttpAgency
-from jigap.realname.checks import (
-    AgencySilent,
-    CodeBurnt,
-    CodeWrong,
-    PhoneUnsupported,
-    RealName,
-    RealNameConfirmed,
-    RealNameExpired,
-    RealNameRefused,
-    RealNameUnavailable,
-    RealNameUnknown,
-)
+from jigap.realname.checks import RealName
 from jigap.realname.limits import RealNameLimit
 from jigap.realname.portone import PortOne, PortOneMissing
 from jigap.realname.provider import (
@@ -34,6 +23,17 @@ from jigap.realname.provider import (
     WrongCode,
 )
 from jigap.realname.records import Check
+from jigap.realname.refusals import (
+    AgencySilent,
+    CodeBurnt,
+    CodeWrong,
+    PhoneUnsupported,
+    RealNameConfirmed,
+    RealNameExpired,
+    RealNameRefused,
+    RealNameUnavailable,
+    RealNameUnknown,
+)
 from jigap.realname.sms import SimulatedInbox, Sms, SmsSender
 from jigap.realname.solapi import SolapiMissing, SolapiSender
 from jigap.realname.verification import BirthMalformed, Details, State

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import phonenumbers
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -24,6 +23,7 @@ from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import Identity, Member, PersonDiffers, PhoneTaken
 from jigap.realname import limits, records, verification
+from jigap.realname.details import details_of
 from jigap.realname.limits import Caps, RealNameLimit
 from jigap.realname.provider import (
     Approved,
@@ -33,91 +33,30 @@ from jigap.realname.provider import (
     InDoubt,
     Inquiry,
     Provider,
+    Reason,
     Rejected,
     RequestAnswer,
     WrongCode,
 )
 from jigap.realname.records import Check, check_of
+from jigap.realname.refusals import (
+    AgencySilent,
+    CodeBurnt,
+    CodeWrong,
+    RealNameConfirmed,
+    RealNameExpired,
+    RealNameRefused,
+    RealNameUnavailable,
+    RealNameUnknown,
+)
 from jigap.realname.verification import Carrier, Details, State, becomes
-from jigap.refusal import Kind, Refusal
+from jigap.refusal import Refusal
 from jigap.settings import Settings
 
 #: Checks nobody came back to are written as expired only this long after their time was over: the
 #: agency's answer to a code typed in the last moment may still be on its way.
 GRACE_MS = 60_000
 _REPLACED, _BURNT = "replaced", "code_burnt"
-_MOBILE = frozenset(
-    {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
-)
-
-
-class RealNameUnavailable(Refusal):
-    """This platform has no real-name agency."""
-
-    code = "realname_unavailable"
-    kind = Kind.UNAVAILABLE
-    hint = "An operator verifies by hand; or sets agency_url, see the guide to real names."
-
-
-class PhoneUnsupported(Refusal):
-    """A code can be sent to Korean mobile numbers only."""
-
-    code = "realname_phone_unsupported"
-    kind = Kind.INVALID
-    hint = "Write a Korean mobile number such as 010-1234-5678."
-
-
-class RealNameUnknown(Refusal):
-    """This member has no such real-name check."""
-
-    code = "realname_unknown"
-    kind = Kind.MISSING
-    hint = "Begin one with POST /api/v1/realname."
-
-
-class CodeWrong(Refusal):
-    """The code is not the one that was sent."""
-
-    code = "realname_code_wrong"
-    kind = Kind.INVALID
-    hint = "Look at the newest message and type its code; `tries_left` says how often you may."
-
-
-class CodeBurnt(Refusal):
-    """Too many wrong codes were typed."""
-
-    code = "realname_code_burnt"
-    hint = "Ask for a new code with POST /api/v1/realname."
-
-
-class RealNameExpired(Refusal):
-    """The time in which the code could be typed is over."""
-
-    code = "realname_expired"
-    hint = "Ask for a new code with POST /api/v1/realname."
-
-
-class RealNameRefused(Refusal):
-    """The agency does not confirm this person; ``reason`` says why."""
-
-    code = "realname_refused"
-    hint = "Compare name, birth date and phone number with your phone contract and begin anew."
-
-
-class RealNameConfirmed(Refusal):
-    """This check has ended well; a code is good once."""
-
-    code = "realname_confirmed"
-    hint = "Nothing is left to do: GET /api/v1/realname/{id} shows the check."
-
-
-class AgencySilent(Refusal):
-    """The agency has not answered; nobody knows yet whether it acted."""
-
-    code = "agency_silent"
-    kind = Kind.UNAVAILABLE
-    retryable = True
-    hint = "Nothing has failed. Send the same request again in a moment; it costs no try."
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +105,7 @@ class RealName:
         """
         provider = self._must_have_provider()
         now_ms = self._clock.now_ms()
-        details = _details(name, phone, birth, sex, carrier, now_ms)
+        details = details_of(name, phone, birth, sex, carrier, now_ms)
         caps = self._caps.of(member.id, details.phone, address)
         try:
             check_id = await self._database.write(
@@ -407,6 +346,13 @@ class RealName:
                 return self._verify(connection, row, check, try_id, address, now_ms)
             case WrongCode():
                 return self._wrong(connection, check, try_id, address, now_ms)
+            case Rejected(Reason.BURNT):
+                self._refuse(connection, check, _BURNT, address, now_ms)
+                return CodeBurnt("This code is burnt: too many wrong ones were typed.")
+            case Rejected(Reason.EXPIRED):
+                records.finish(connection, check, State.EXPIRED, now_ms)
+                _tell(connection, row.id, "confirm", check_id, State.EXPIRED, address, now_ms)
+                return RealNameExpired("The code is too old.")
             case Rejected(reason):
                 self._refuse(connection, check, reason, address, now_ms)
                 return RealNameRefused("The agency refused this check.", reason=str(reason))
@@ -491,19 +437,6 @@ class RealName:
         sealed = bytes(check.details_sealed)
         text = members.unseal(self._ring, row.id, row.data_key_sealed, field, sealed)
         return msgspec.json.decode(text, type=Details)
-
-
-def _details(
-    name: str, phone: str, birth: str, sex: str, carrier: Carrier | None, now_ms: int
-) -> Details:
-    """Everything in its one form. Raises the refusal of each field."""
-    name, phone = members.name_of(name), members.phone_of(phone)
-    number = phonenumbers.parse(phone)
-    if number.country_code != 82 or phonenumbers.number_type(number) not in _MOBILE:
-        raise PhoneUnsupported("This is not a Korean mobile number.")
-    birth, sex = (unicodedata.normalize("NFKC", one.strip()) for one in (birth, sex))
-    verification.birth_date(birth, sex, verification.today_in_korea(now_ms))
-    return Details(name, phone, birth, sex, carrier)
 
 
 def _locked_member(connection: Connection, member_id: str) -> Any:
