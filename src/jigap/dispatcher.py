@@ -17,7 +17,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from jigap import auditor, events, index, lanes, members, tokens, transfers
+from jigap import auditor, events, index, lanes, members, realname, tokens, transfers
 from jigap.ca import CertificateAuthority
 from jigap.chain import sct20, symid
 from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT, Transaction
@@ -352,6 +352,8 @@ class Dispatcher:
             self._retried_ms = now_ms
             if await self._database.read(self._needs_gas):
                 await self._database.write(self._refill_stranded)
+            if await self._database.read(realname.has_overdue, now_ms):
+                await self._database.write(realname.expire_overdue, now_ms)
         if now_ms - self._heartbeat_ms >= HEARTBEAT_MS:
             self._heartbeat_ms = now_ms
             await self._state(caught_up=True)

@@ -22,7 +22,7 @@ from jigap.realname.provider import (
     RequestAnswer,
     WrongCode,
 )
-from jigap.realname.records import Check
+from jigap.realname.records import Check, expire_overdue, has_overdue
 from jigap.realname.refusals import (
     AgencySilent,
     CodeBurnt,
@@ -74,4 +74,6 @@ __all__ = [
     "SolapiSender",
     "State",
     "WrongCode",
+    "expire_overdue",
+    "has_overdue",
 ]

@@ -53,9 +53,6 @@ from jigap.realname.verification import Carrier, Details, State, becomes
 from jigap.refusal import Refusal
 from jigap.settings import Settings
 
-#: Checks nobody came back to are written as expired only this long after their time was over: the
-#: agency's answer to a code typed in the last moment may still be on its way.
-GRACE_MS = 60_000
 _REPLACED, _BURNT = "replaced", "code_burnt"
 
 
@@ -130,7 +127,13 @@ class RealName:
         code = unicodedata.normalize("NFKC", code)
         try_id = self._try_id(check_id, code)
         taken = await self._database.write(
-            self._take_try, member.id, check_id, try_id, address, self._clock.now_ms()
+            self._take_try,
+            member.id,
+            check_id,
+            try_id,
+            provider.name,
+            address,
+            self._clock.now_ms(),
         )
         if taken.refusal is not None:
             raise taken.refusal
@@ -184,9 +187,9 @@ class RealName:
             details.birth, details.sex, verification.today_in_korea(now_ms)
         )
         members.same_person(self._ring, row, details.name, born)
-        records.expire(connection, now_ms - GRACE_MS, now_ms)
+        records.expire_overdue(connection, now_ms)
         for earlier in records.open_of(connection, member_id):
-            if self._waits_for_the_same(row, earlier, details, now_ms):
+            if earlier.provider == provider and self._is_same(row, earlier, details, now_ms):
                 return str(earlier.id)
             records.finish(connection, earlier, State.EXPIRED, now_ms, reason=_REPLACED)
         limits.take(connection, caps, now_ms)
@@ -209,7 +212,8 @@ class RealName:
         _tell(connection, member_id, "request", check_id, State.REQUESTED, address, now_ms)
         return check_id
 
-    def _waits_for_the_same(self, row: Any, check: Any, details: Details, now_ms: int) -> bool:
+    def _is_same(self, row: Any, check: Any, details: Details, now_ms: int) -> bool:
+        """Whether a check waits for the agency's answer to the same details."""
         return (
             State(check.state) is State.REQUESTED
             and now_ms < check.expires_ms
@@ -264,6 +268,7 @@ class RealName:
         member_id: str,
         check_id: str,
         try_id: bytes,
+        provider: str,
         address: str,
         now_ms: int,
     ) -> _Taken:
@@ -275,7 +280,7 @@ class RealName:
         state = State(check.state)
         if state not in verification.OPEN:
             return _Taken(state, _ended(check))
-        if now_ms >= check.expires_ms:
+        if now_ms >= check.expires_ms or check.provider != provider:
             records.finish(connection, check, State.EXPIRED, now_ms)
             _tell(connection, member_id, "confirm", check_id, State.EXPIRED, address, now_ms)
             return _Taken(State.EXPIRED, RealNameExpired("The code is too old."))
@@ -291,8 +296,8 @@ class RealName:
         check = await self._ask(provider, check_id)
         if check.state is State.REQUESTED:
             raise AgencySilent("The agency has not said whether it sent a code.")
-        if check.state is State.REFUSED:
-            raise RealNameRefused("The agency refused this check.", reason=check.reason)
+        if check.state in (State.REFUSED, State.EXPIRED):
+            raise _ended(check)
 
     def _code_inquiry(
         self, connection: Connection, check_id: str, try_id: bytes, code: str

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from jigap.realname.tables import realname_checks
 from jigap.realname.verification import OPEN, State, becomes
@@ -32,6 +32,11 @@ class Check:
     sent_ms: int | None
     expires_ms: int
     finished_ms: int | None
+
+
+#: Checks nobody came back to are written as expired only this long after their time was over: the
+#: agency's answer to a code typed in the last moment may still be on its way.
+GRACE_MS = 60_000
 
 
 def check_of(row: Any, now_ms: int) -> Check:
@@ -110,14 +115,23 @@ def finish(
     )
 
 
-def expire(connection: Connection, before_ms: int, now_ms: int) -> None:
-    """End every check whose time was over before ``before_ms``."""
-    due = (
-        realname_checks.c.state.in_(sorted(OPEN)),
-        realname_checks.c.expires_ms <= before_ms,
-    )
+def has_overdue(connection: Connection, now_ms: int) -> bool:
+    """Whether ``expire_overdue`` would find something."""
+    found = select(realname_checks.c.id).where(*_overdue(now_ms)).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def expire_overdue(connection: Connection, now_ms: int) -> None:
+    """End the checks nobody came back to, and forget what only the agency had to know."""
     connection.execute(
         update(realname_checks)
-        .where(*due)
+        .where(*_overdue(now_ms))
         .values(state=State.EXPIRED, details_sealed=None, open_try=None, finished_ms=now_ms)
+    )
+
+
+def _overdue(now_ms: int) -> "tuple[ColumnElement[bool], ...]":
+    return (
+        realname_checks.c.state.in_(sorted(OPEN)),
+        realname_checks.c.expires_ms <= now_ms - GRACE_MS,
     )

@@ -26,6 +26,8 @@ from jigap.realname import (
     Rejected,
     State,
     WrongCode,
+    expire_overdue,
+    has_overdue,
 )
 from jigap.realname.tables import realname_checks
 from jigap.settings import Settings
@@ -268,6 +270,27 @@ async def test_what_nobody_came_back_to_is_forgotten(here: World):
     old, new = sorted(await rows(here), key=lambda row: row.created_ms)
     assert (old.state, old.details_sealed) == ("expired", None)
     assert new.details_sealed is not None
+
+
+async def test_the_dispatcher_finds_what_is_overdue(here: World):
+    check = await here.request(await here.member())
+    here.clock.advance(5 * MINUTE_MS)
+    assert not await here.database.read(has_overdue, here.clock.now_ms())
+    here.clock.advance(MINUTE_MS)
+    assert await here.database.read(has_overdue, here.clock.now_ms())
+    await here.database.write(expire_overdue, here.clock.now_ms())
+    (row,) = await rows(here)
+    assert (row.id, row.state, row.details_sealed) == (check.id, "expired", None)
+    assert not await here.database.read(has_overdue, here.clock.now_ms())
+
+
+async def test_a_code_of_another_agency_is_never_asked_about(here: World):
+    member = await here.member()
+    check = await here.request(member)
+    here.agency.name = "another"
+    with pytest.raises(RealNameExpired):
+        await here.realname.confirm(member, check.id, CODE)
+    assert here.agency.typed == []
 
 
 async def test_a_new_check_takes_the_place_of_the_one_before(here: World):
