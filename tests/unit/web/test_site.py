@@ -1,12 +1,13 @@
 """The site over HTTP, without a node: people, sessions, and what it does with bad requests."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from jigap.web.outside import HEADERS
 
-from .platform import PASSPHRASE, PASSWORD, Site
+from .platform import PASSPHRASE, PASSWORD, Site, site
 
 
 async def test_sign_up_sign_in_and_me(here: Site) -> None:
@@ -302,6 +303,16 @@ async def test_an_account_is_its_owner_s(here: Site) -> None:
     operator = await here.member("boss", operator=True)
     response = await here.call("GET", "accounts/0x00021000000000010002", token=operator)
     assert response.json()["balance_hug"] == "0"
+
+
+async def test_the_operator_may_open_accounts_to_everybody(tmp_path: Path) -> None:
+    async with site(tmp_path, explorer_public_accounts=1) as here:
+        response = await here.call("GET", "accounts/0x00021000000000010002")
+        assert response.json()["balance_hug"] == "0"
+        page = await here.call("GET", "accounts/0x00021000000000010002/transactions")
+        assert page.json() == {"items": [], "next": None}
+        response = await here.call("GET", "accounts/nonsense")
+        assert (response.status_code, response.json()["code"]) == (404, "account_unknown")
 
 
 async def test_every_answer_has_the_security_headers(here: Site) -> None:
