@@ -92,41 +92,71 @@ def adopt(
     if not tags.is_ours(mined.extra_data, mined.sender):
         return False
     if mined.type == TYPE_SCT and mined.sender != sponsor:
-        return _adopt_transfer(connection, settings, block, mined)
+        return _adopt_transfer(connection, settings, tags, block, mined)
     if mined.type == TYPE_REMIT and mined.sender == sponsor:
         return _adopt_refill(connection, settings, block, mined)
     return False
 
 
 def _adopt_transfer(
-    connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
+    connection: Connection,
+    settings: Settings,
+    tags: TagKeys,
+    block: ChainBlock,
+    mined: ChainTransaction,
 ) -> bool:
     payer = members.by_symid(connection, mined.sender)
     token = tokens.by_contract(connection, mined.to)
     call = sct20.decode(mined.input)
     if payer is None or token is None or not isinstance(call, sct20.Transfer):
         return False
-    recipient = members.by_symid(connection, call.to)
-    transfer_id = new_id("tr", block.time_ms)
-    records.add(
-        connection,
-        id=transfer_id,
-        member_id=payer.id,
-        idempotency_key=None,
-        recipient=recipient.id if recipient else "",
-        sender_symid=mined.sender,
-        recipient_symid=call.to,
-        token=token.symbol,
-        contract=mined.to,
-        amount=call.amount,
-        memo_sealed=b"",
-        created_ms=block.time_ms,
-    )
+    transfer_id = _delayed_before(connection, tags, payer.id, mined)
+    if transfer_id is None:
+        transfer_id = new_id("tr", block.time_ms)
+        _add_found(connection, transfer_id, payer.id, token.symbol, call, mined, block)
     entry = lanes.adopted(mined, PURPOSE, transfer_id, block.time_ms)
     lanes.adopt(connection, settings.chain_id, entry, block)
     row = records.by_id(connection, transfer_id)
     _tell_both(connection, row, entry.state, "found_on_chain", block.number, block.time_ms)
     return True
+
+
+def _delayed_before(
+    connection: Connection, tags: TagKeys, member_id: str, mined: ChainTransaction
+) -> str | None:
+    """The payment that was still delayed in the backup and had been confirmed since, or None."""
+    for row in records.waiting_of(connection, member_id):
+        tag = tags.make(PURPOSE, member_id, row.idempotency_key, mined.sender)
+        if tag == mined.extra_data:
+            records.end_waiting(connection, row.id)
+            return str(row.id)
+    return None
+
+
+def _add_found(
+    connection: Connection,
+    transfer_id: str,
+    member_id: str,
+    symbol: str,
+    call: sct20.Transfer,
+    mined: ChainTransaction,
+    block: ChainBlock,
+) -> None:
+    recipient = members.by_symid(connection, call.to)
+    records.add(
+        connection,
+        id=transfer_id,
+        member_id=member_id,
+        idempotency_key=None,
+        recipient=recipient.id if recipient else "",
+        sender_symid=mined.sender,
+        recipient_symid=call.to,
+        token=symbol,
+        contract=mined.to,
+        amount=call.amount,
+        memo_sealed=b"",
+        created_ms=block.time_ms,
+    )
 
 
 def _adopt_refill(
