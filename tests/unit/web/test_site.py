@@ -337,6 +337,14 @@ async def test_logs_and_metrics_know_templates_only(
         assert "SECRETTOKEN" not in text
 
 
+async def test_head_is_get_without_a_body(here: Site) -> None:
+    asked = await here.http.head("/openapi.json")
+    read = await here.http.get("/openapi.json")
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == read.headers["content-length"]
+    assert (await here.http.head("/api/v1/members")).status_code == 405
+
+
 async def test_readiness_says_what_is_missing(here: Site) -> None:
     response = await here.http.get("/readyz")
     problem = response.json()
