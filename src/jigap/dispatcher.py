@@ -44,6 +44,8 @@ log = logging.getLogger("jigap.dispatcher")
 QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
+LOST_PAUSE_S = 0.05
+LOST_LOOKS_MAX = 600
 
 
 class ChainChanged(Refusal):
@@ -104,6 +106,7 @@ class Dispatcher:
         await self._database.write(self._open_service_lanes)
         while await self._follow():
             pass
+        await self._let_lost_ones_pass()
         await self._database.write(lanes.recompute, self._chain_id)
         await self._state(caught_up=True)
 
@@ -186,6 +189,24 @@ class Dispatcher:
             self._news.ring()
         return followed
 
+    async def _let_lost_ones_pass(self) -> None:
+        """Wait until blocks hold what waits in the pool and our records have lost.
+
+        After a restore from backup a new payment could otherwise take the nonce of an old one that
+        is still on its way.
+        """
+        for _ in range(LOST_LOOKS_MAX):
+            if not await self._lost_in_pool():
+                return
+            await asyncio.sleep(LOST_PAUSE_S)
+            await self._follow()
+        log.warning("payments that our records have lost wait in the pool and are not mined")
+
+    async def _lost_in_pool(self) -> bool:
+        waiting = await self._client.pending()
+        ours = {one.hash for one in waiting if self._tags.is_ours(one.extra_data, one.sender)}
+        return bool(ours - await self._database.read(lanes.known, self._chain_id, ours))
+
     def _take_in(self, connection: Connection, block: ChainBlock) -> None:
         """All that one block means, in one transaction."""
         # Lanes are locked first: whoever decides about an account's money holds its lane.
@@ -222,6 +243,8 @@ class Dispatcher:
         purposes = (transfers.PURPOSE, refills.PURPOSE)
         ours = {one.outgoing.hash for one in ended if one.outgoing.purpose in purposes}
         for mined in strangers:
+            if lanes.is_recorded(connection, self._chain_id, mined):
+                continue  # somebody else's, whatever its tag says
             adopted = transfers.adopt(
                 connection, self._settings, self._tags, self._sponsor.symid, block, mined
             )

@@ -38,6 +38,7 @@ from jigap.node.client import (
     ChainTransaction,
     NodeUnreachable,
     Submitted,
+    Waiting,
 )
 from jigap.node.genesis import OPERATOR, TOKEN_OWNER, TREASURY, first_block, platform_genesis
 from jigap.node.state import MemoryReader, State
@@ -123,6 +124,12 @@ class LyingNode:
 
     async def citizen(self, who: bytes, tag: int) -> ChainCitizen | None:
         return None
+
+    async def pending(self) -> list[Waiting]:
+        return [
+            Waiting(one.hash, one.transaction.sender, one.transaction.extra_data)
+            for one in self.pool.values()
+        ]
 
     async def submit(self, raw: bytes) -> Submitted:
         signed = transaction.decode(raw)

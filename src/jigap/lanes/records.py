@@ -5,7 +5,7 @@ account's spending is decided under: whoever changes it has locked it first, and
 ``outgoing`` can only be added at exactly that nonce.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -191,6 +192,26 @@ def adopt(connection: Connection, chain_id: int, entry: Outgoing, block: ChainBl
     _insert(
         connection, chain_id, entry, final=True, block_number=block.number, final_ms=block.time_ms
     )
+
+
+def is_recorded(connection: Connection, chain_id: int, mined: ChainTransaction) -> bool:
+    """Whether a row of ours has this transaction's nonce or its tag already.
+
+    Tags are public once they are on the chain: the owner of an exported key may copy one.
+    """
+    same = or_(outgoing.c.nonce == mined.nonce, outgoing.c.tag == mined.extra_data)
+    query = select(outgoing.c.nonce).where(
+        outgoing.c.chain_id == chain_id, outgoing.c.sender == mined.sender, same
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
+def known(connection: Connection, chain_id: int, hashes: Collection[bytes]) -> set[bytes]:
+    """Which of these transactions we have prepared."""
+    query = select(outgoing.c.hash).where(
+        outgoing.c.chain_id == chain_id, outgoing.c.hash.in_(sorted(hashes))
+    )
+    return set(connection.scalars(query))
 
 
 def with_tag(connection: Connection, chain_id: int, sender: bytes, tag: bytes) -> str | None:
