@@ -75,6 +75,7 @@ def errors_page() -> str:
             refusal.hint,
         )
         for refusal in every_refusal()
+        if refusal.__module__.startswith("jigap.")
     ]
     return page(
         "Errors",
