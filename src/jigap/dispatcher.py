@@ -243,8 +243,8 @@ class Dispatcher:
         purposes = (transfers.PURPOSE, refills.PURPOSE)
         ours = {one.outgoing.hash for one in ended if one.outgoing.purpose in purposes}
         for mined in strangers:
-            if lanes.is_recorded(connection, self._chain_id, mined):
-                continue  # somebody else's, whatever its tag says
+            if lanes.with_tag(connection, self._chain_id, mined.sender, mined.extra_data):
+                continue  # a tag is public once it is on the chain, and can be copied
             adopted = transfers.adopt(
                 connection, self._settings, self._tags, self._sponsor.symid, block, mined
             )
@@ -283,7 +283,8 @@ class Dispatcher:
                 connection, wish.symbol, symid.contract_address(account.symid, nonce)
             )
         else:
-            contract = tokens.find(connection, wish.symbol).contract or b""
+            # None if its creation failed meanwhile: then the chain refuses this, too.
+            contract = tokens.contract_of(connection, wish.symbol) or b""
         wanted = lanes.transaction(
             sender=account.symid,
             nonce=nonce,
@@ -304,9 +305,7 @@ class Dispatcher:
                 work_node=self._work_node,
                 type_=TYPE_REMIT,
                 value=row.amount_hug,
-                extra_data=self._tags.make(
-                    refills.PURPOSE, row.member_id, row.id, self._sponsor.symid
-                ),
+                extra_data=refills.tag_of(self._tags, row, self._sponsor.symid),
             )
             self._record(connection, self._sponsor, wanted, refills.PURPOSE, row.id)
 
@@ -371,11 +370,11 @@ class Dispatcher:
 
     async def _housekeeping(self) -> None:
         now_ms = self._clock.now_ms()
-        if now_ms - self._retried_ms >= QUEUED_RETRY_MS:
+        if not 0 <= now_ms - self._retried_ms < QUEUED_RETRY_MS:
             self._retried_ms = now_ms
             if await self._database.read(self._needs_gas):
                 await self._database.write(self._refill_stranded)
-        if now_ms - self._heartbeat_ms >= HEARTBEAT_MS:
+        if not 0 <= now_ms - self._heartbeat_ms < HEARTBEAT_MS:
             self._heartbeat_ms = now_ms
             await self._state(caught_up=True)
 

@@ -2,7 +2,8 @@
 
 A lane is one account's sequence of nonces. ``lanes.next_nonce`` is the row that everything about an
 account's spending is decided under: whoever changes it has locked it first, and a row in
-``outgoing`` can only be added at exactly that nonce.
+``outgoing`` can only be added at exactly that nonce. What a nonce was used for has the row of that
+nonce; one that was made void by a payment our records had lost has a negative number instead.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -188,22 +188,23 @@ def settle(
 
 
 def adopt(connection: Connection, chain_id: int, entry: Outgoing, block: ChainBlock) -> None:
-    """Remember a transaction of ours that a block has ended and that our records had lost."""
+    """Remember a transaction of ours that a block has ended and that our records had lost.
+
+    A row that it made void gives way: it keeps its nonce as ``-1 - nonce``.
+    """
+    connection.execute(
+        update(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.sender == entry.sender,
+            outgoing.c.nonce == entry.nonce,
+            outgoing.c.state == State.VOID.value,
+        )
+        .values(nonce=-1 - entry.nonce)
+    )
     _insert(
         connection, chain_id, entry, final=True, block_number=block.number, final_ms=block.time_ms
     )
-
-
-def is_recorded(connection: Connection, chain_id: int, mined: ChainTransaction) -> bool:
-    """Whether a row of ours has this transaction's nonce or its tag already.
-
-    Tags are public once they are on the chain: the owner of an exported key may copy one.
-    """
-    same = or_(outgoing.c.nonce == mined.nonce, outgoing.c.tag == mined.extra_data)
-    query = select(outgoing.c.nonce).where(
-        outgoing.c.chain_id == chain_id, outgoing.c.sender == mined.sender, same
-    )
-    return connection.scalar(query.limit(1)) is not None
 
 
 def known(connection: Connection, chain_id: int, hashes: Collection[bytes]) -> set[bytes]:
