@@ -78,6 +78,9 @@ class Child:
                 ready = await _ready_line(self._process)
         except TimeoutError:
             ready = None
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
         if ready is None:
             await self.stop()
             await errors
