@@ -100,7 +100,11 @@ class Wallets:
                 with step("wallet.row"):
                     await self._database.write(_insert, member_id, key, self._clock.now_ms())
             except IntegrityError:
+                await self._vault.discard(key)  # another process was first
                 raise WalletExists("This member has a wallet already.") from None
+            except Refusal:
+                await self._vault.discard(key)
+                raise
         self._work.ring()
         return await self.of(member_id)
 
