@@ -127,6 +127,10 @@ class Dispatcher:
                 log.warning("the node does not answer: %s", trouble)
                 await asyncio.sleep(TROUBLE_PAUSE_S)
             except Refusal as refusal:
+                if refusal.retryable:  # such as a database that cannot keep up
+                    log.warning("the dispatcher tries again: %s", refusal.detail)
+                    await asyncio.sleep(TROUBLE_PAUSE_S)
+                    continue
                 log.error("the dispatcher stops: %s %s", refusal.detail, refusal.hint)
                 await self._state(caught_up=False, stopped_reason=refusal.detail)
                 raise
@@ -399,7 +403,10 @@ class Dispatcher:
     def _stranded(self, connection: Connection) -> list[tuple[bytes, str, int]]:
         """(account, member, missing hug) of members' lanes that nothing under way can pay for."""
         found = []
-        senders = {entry.sender for entry in lanes.unfinished(connection, self._chain_id)}
+        # What was signed a moment ago has its refill still before it, or wants none.
+        late_ms = self._clock.now_ms() - QUEUED_RETRY_MS
+        unfinished = lanes.unfinished(connection, self._chain_id)
+        senders = {entry.sender for entry in unfinished if entry.created_ms <= late_ms}
         for sender in sorted(senders):
             member = members.by_symid(connection, sender)
             purse = refills.purse(connection, self._chain_id, sender)

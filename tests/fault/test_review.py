@@ -5,17 +5,20 @@ has done since is one thing, not two; and a race never leaves a payment that is 
 refused.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
 from jigap import index, lanes, members, tokens, transfers
 from jigap.chain import gas, sct20, transaction
-from jigap.database import Database
+from jigap.database import Database, DatabaseBusy
+from jigap.keys import attempts
+from jigap.keys.copies import keystores
 from jigap.node.client import Submitted
 from jigap.transfers import Standing
 from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, world
@@ -341,8 +344,6 @@ async def test_a_clock_that_is_set_back_delays_no_resending(one):
 
 
 async def test_parallel_copies_of_one_operation_are_one_operation(one):
-    import asyncio
-
     asked = await asyncio.gather(
         *(one.tokens.mint("mb_operator", "mint-0002", "EST", "10", "payer") for _ in range(16))
     )
@@ -356,3 +357,88 @@ async def test_parallel_copies_of_one_operation_are_one_operation(one):
     )
     codes = [getattr(one, "code", type(one).__name__) for one in refused]
     assert sorted(codes) == ["Operation"] + ["symbol_taken"] * 7
+
+
+# --- a database that cannot keep up, or has no room
+
+
+def busy_for(monkeypatch, database: Database, *refused: Any) -> list[Any]:
+    """Let the next write of each of these functions be refused; what is still to come."""
+    left, write = list(refused), database.write
+
+    async def sometimes(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if fn in left:
+            left.remove(fn)
+            raise DatabaseBusy("Too many writes are waiting.")
+        return await write(fn, *args, **kwargs)
+
+    monkeypatch.setattr(database, "write", sometimes)
+    return left
+
+
+async def test_a_full_write_queue_does_not_end_the_dispatcher(one, monkeypatch):
+    made = await one.pay(one.payer, one.payee, "30", "key-0001")
+    left = busy_for(monkeypatch, one.database, lanes.move)
+    monkeypatch.setattr("jigap.dispatcher.TROUBLE_PAUSE_S", 0.01)
+    running = asyncio.create_task(one.dispatcher.run())
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        one.node.mine()
+        if (await one.payments.get(one.payer, made.id)).state.is_final:
+            break
+    assert not left
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await one.payments.get(one.payer, made.id)).state is Standing.CONFIRMED
+
+
+async def test_a_full_write_queue_counts_no_right_passphrase_as_wrong(one, monkeypatch):
+    left = busy_for(monkeypatch, one.database, attempts.give_back)
+    await one.pay(one.payer, one.payee, "30", "key-0001")
+    assert not left
+    row = await one.database.read(
+        lambda connection: connection.execute(
+            select(keystores).where(keystores.c.attempts > 0)
+        ).all()
+    )
+    assert row == []
+    await one.pay(one.payer, one.payee, "30", "key-0002")
+
+
+async def test_a_full_disk_loses_what_was_not_acknowledged_and_nothing_else(
+    sqlite_database: Database,
+):
+    """Every write of the group is told, and the writer goes on when there is room again."""
+    database = sqlite_database
+
+    def add(connection: Connection, key: str, size: int = 10) -> None:
+        connection.execute(insert(transfers.gas_budgets).values(scope=key, reserved_gas=size))
+
+    def fill(connection: Connection) -> None:
+        for number in range(20_000):
+            add(connection, f"{number:060d}")
+
+    def limit(connection: Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    await database.write(add, "first")
+    pages = await database.read(
+        lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar()
+    )
+    await database.write(limit, pages + 4)
+    told = await asyncio.gather(
+        database.write(add, "before"),
+        database.write(fill),
+        database.write(add, "after"),
+        return_exceptions=True,
+    )
+    assert isinstance(told[1], Exception)
+    await database.write(limit, 1_000_000)
+    await database.write(add, "last")
+    rows = await database.read(
+        lambda connection: set(connection.scalars(select(transfers.gas_budgets.c.scope)))
+    )
+    expected = {"first", "last"}
+    expected |= {name for name, one in zip(("before", "", "after"), told, strict=True) if not one}
+    assert rows == expected
