@@ -77,10 +77,12 @@ class Payments:
         """Accept a payment, or answer the one this key is bound to. Raises a ``Refusal``."""
         tokens.require_key(key)
         look = partial(self._examiner.look, member_id=member_id, key=key, order=order)
-        found = await self._database.read(look)
-        if isinstance(found, Transfer):
-            return found
-        async with self._lane_lock(member_id):
+        lane_lock = self._lane_lock(member_id)
+        if lane_lock.locked():  # what can be answered at once need not wait for another payment
+            found = await self._database.read(look)
+            if isinstance(found, Transfer):
+                return found
+        async with lane_lock:
             found = await self._database.read(look)
             if isinstance(found, Transfer):
                 return found
