@@ -195,13 +195,16 @@ class _GroupCommit:
 def _in_savepoint(
     connection: Connection, work: Callable[[Connection], Any]
 ) -> tuple[Any, BaseException | None]:
-    savepoint = connection.begin_nested()
+    # Straight to the driver: a nested transaction of SQLAlchemy costs ten times as much.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT one")
     try:
         result = work(connection)
-        savepoint.commit()
+        driver.execute("RELEASE one")
         return result, None
     except BaseException as error:
-        savepoint.rollback()
+        driver.execute("ROLLBACK TO one")
+        driver.execute("RELEASE one")
         return None, error
 
 
