@@ -100,15 +100,27 @@ class Dispatcher:
         self._heartbeat_ms = 0
 
     async def start(self) -> None:
-        """Check the chain, read all of it, set the lanes right, and only then allow payments."""
+        """Check the chain, read all of it, set the lanes right, and only then allow payments.
+
+        A node that is away is waited for. Raises ``ChainChanged`` or ``ChainForked``.
+        """
         await self._state(caught_up=False)
+        while True:
+            try:
+                await self._catch_up()
+                break
+            except NodeTrouble as trouble:
+                log.warning("waiting for the node: %s", trouble)
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+        await self._database.write(lanes.recompute, self._chain_id)
+        await self._state(caught_up=True)
+
+    async def _catch_up(self) -> None:
         await self._check_chain()
         await self._database.write(self._open_service_lanes)
         while await self._follow():
             pass
         await self._let_lost_ones_pass()
-        await self._database.write(lanes.recompute, self._chain_id)
-        await self._state(caught_up=True)
 
     async def run(self) -> None:
         """Work until cancelled. A node that is away is waited for; a forked chain ends it."""
@@ -345,17 +357,27 @@ class Dispatcher:
         leaving, waiting = await self._database.read(self._departures)
         if leaving:
             now_ms = self._clock.now_ms()
-            await self._database.write(
-                lanes.move,
-                self._chain_id,
-                [(one.outgoing, one.state, one.outgoing.message) for one in leaving],
-                now_ms,
-            )
+            leaving = await self._database.write(self._leave, leaving, now_ms)
             # Two names for the crash tests; to the wire payments and refills are alike.
             with step("refill.broadcast"), step("transfer.broadcast"):
                 answers = await asyncio.gather(*(self._client.submit(one.raw) for one in leaving))
             await self._database.write(lanes.move, self._chain_id, _after(leaving, answers), now_ms)
         return waiting
+
+    def _leave(
+        self, connection: Connection, leaving: Sequence[Departure], now_ms: int
+    ) -> list[Departure]:
+        """Record what leaves: all but new payments of members frozen this moment."""
+        new = {
+            one.outgoing.sender
+            for one in leaving
+            if (one.outgoing.state, one.state) == (State.SIGNED, State.UNKNOWN)
+        }
+        frozen = members.frozen_among(connection, new)
+        kept = [one for one in leaving if one.outgoing.sender not in frozen]
+        changes = [(one.outgoing, one.state, one.outgoing.message) for one in kept]
+        lanes.move(connection, self._chain_id, changes, now_ms)
+        return kept
 
     def _departures(self, connection: Connection) -> tuple[list[Departure], bool]:
         now_ms = self._clock.now_ms()
@@ -403,10 +425,7 @@ class Dispatcher:
     def _stranded(self, connection: Connection) -> list[tuple[bytes, str, int]]:
         """(account, member, missing hug) of members' lanes that nothing under way can pay for."""
         found = []
-        # What was signed a moment ago has its refill still before it, or wants none.
-        late_ms = self._clock.now_ms() - QUEUED_RETRY_MS
-        unfinished = lanes.unfinished(connection, self._chain_id)
-        senders = {entry.sender for entry in unfinished if entry.created_ms <= late_ms}
+        senders = {entry.sender for entry in lanes.unfinished(connection, self._chain_id)}
         for sender in sorted(senders):
             member = members.by_symid(connection, sender)
             purse = refills.purse(connection, self._chain_id, sender)
