@@ -19,6 +19,7 @@ from jigap.chain import gas, sct20, transaction
 from jigap.database import Database, DatabaseBusy
 from jigap.keys import attempts
 from jigap.keys.copies import keystores
+from jigap.members.records import change
 from jigap.node.client import Submitted
 from jigap.transfers import Standing
 from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, world
@@ -359,6 +360,48 @@ async def test_parallel_copies_of_one_operation_are_one_operation(one):
     assert sorted(codes) == ["Operation"] + ["symbol_taken"] * 7
 
 
+async def test_what_a_node_says_can_always_be_written_down(one):
+    one.node.answer = lambda _: Submitted("unknown", "no\0 \ud800")
+    made = await one.pay(one.payer, one.payee, "30", "key-0001")
+    await one.turn(1)
+    (refill, _) = await one.unfinished()
+    assert refill.message == "no\ufffd \ufffd"
+    one.node.answer = lambda _: None
+    one.clock.advance(1_000)
+    await one.turn(3)
+    assert (await one.payments.get(one.payer, made.id)).state is Standing.CONFIRMED
+
+
+@pytest.mark.parametrize("end", ["thawed", "too late"])
+async def test_what_was_not_on_the_wire_when_its_owner_was_frozen_stays_off_it(
+    one, monkeypatch, end
+):
+    """Also when the freeze comes while the dispatcher is about to send."""
+    await one.pay(one.payer, one.payee, "1", "key-0001")
+    await one.turn(4)
+    made = await one.pay(one.payer, one.payee, "30", "key-0002")
+    read = one.database.read
+
+    async def freezing(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        found = await read(fn, *args, **kwargs)
+        if fn == one.dispatcher._departures:
+            now_ms = one.clock.now_ms()
+            await one.database.write(change, one.payer, frozen_ms=now_ms)
+        return found
+
+    monkeypatch.setattr(one.database, "read", freezing)
+    await one.turn(2)
+    assert made.transaction_hash not in one.node.seen
+    monkeypatch.setattr(one.database, "read", read)
+    if end == "thawed":
+        await one.database.write(change, one.payer, frozen_ms=None)
+    else:
+        one.clock.advance(one.settings.transfer_deadline_ms)
+    await one.turn(2)
+    wanted = Standing.CONFIRMED if end == "thawed" else Standing.VOID
+    assert (await one.payments.get(one.payer, made.id)).state is wanted
+
+
 # --- a database that cannot keep up, or has no room
 
 
@@ -378,7 +421,7 @@ def busy_for(monkeypatch, database: Database, *refused: Any) -> list[Any]:
 
 async def test_a_full_write_queue_does_not_end_the_dispatcher(one, monkeypatch):
     made = await one.pay(one.payer, one.payee, "30", "key-0001")
-    left = busy_for(monkeypatch, one.database, lanes.move)
+    left = busy_for(monkeypatch, one.database, one.dispatcher._leave)
     monkeypatch.setattr("jigap.dispatcher.TROUBLE_PAUSE_S", 0.01)
     running = asyncio.create_task(one.dispatcher.run())
     for _ in range(100):

@@ -17,6 +17,7 @@ from jigap.index.effects import Movement as Movement
 from jigap.index.effects import MovementKind as MovementKind
 from jigap.index.effects import Shortfall as Shortfall
 from jigap.index.effects import effects_of as effects_of
+from jigap.index.effects import printable as printable
 from jigap.index.follow import Applied as Applied
 from jigap.index.follow import BlockMissing as BlockMissing
 from jigap.index.follow import ChainForked as ChainForked

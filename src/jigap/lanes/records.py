@@ -33,6 +33,8 @@ from jigap.lanes.outcome import Outgoing, Settled, outcome
 from jigap.lanes.states import FINAL, State, advance
 from jigap.node.client import ChainBlock, ChainTransaction
 
+MESSAGE_CHARS_MAX = 500
+
 lanes = Table(
     "lanes",
     metadata,
@@ -137,7 +139,8 @@ def move(
 ) -> None:
     """Bring rows to new, non-final states, with the node's last word on each.
 
-    A row that a block ended in the meantime stays ended.
+    A row that a block ended in the meantime stays ended. A node may say anything, so only what
+    every database can hold is kept.
     """
     for entry, state, message in changes:
         wanted = state if state == entry.state else advance(entry.state, state)
@@ -149,7 +152,11 @@ def move(
                 outgoing.c.nonce == entry.nonce,
                 outgoing.c.final.is_(False),
             )
-            .values(state=wanted.value, message=message[:500], last_sent_ms=now_ms)
+            .values(
+                state=wanted.value,
+                message=index.printable(message, MESSAGE_CHARS_MAX),
+                last_sent_ms=now_ms,
+            )
         )
 
 

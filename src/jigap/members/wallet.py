@@ -43,6 +43,7 @@ ASK_AT_ONCE_MAX = 16
 ASK_AGAIN_MS = 5_000
 ASK_AGAIN_MAX_MS = 10 * 60 * 1000
 POLL_S = 0.1
+REASON_CHARS_MAX = 200
 
 
 class WalletExists(Refusal):
@@ -299,5 +300,5 @@ def _note_refused(connection: Connection, wallet_id: str, reason: str) -> None:
     connection.execute(
         update(wallets)
         .where(wallets.c.wallet_id == wallet_id, wallets.c.state != WalletState.ACTIVE)
-        .values(refused_reason=reason[:200])
+        .values(refused_reason=index.printable(reason, REASON_CHARS_MAX))
     )
