@@ -15,16 +15,19 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from jigap import index, lanes, members, tokens, transfers
-from jigap.chain import gas, sct20, transaction
+from jigap.chain import gas, sct20, symid, transaction
+from jigap.chain.citizen import CitizenTransaction
+from jigap.chain.citizen import sign as sign_citizen
+from jigap.chain.signature import PrivateKey
 from jigap.database import Database, DatabaseBusy
 from jigap.keys import attempts
 from jigap.keys.copies import keystores
 from jigap.members.records import change
 from jigap.node.client import Submitted
-from jigap.transfers import Standing
-from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, world
-from tests.fault.world import dump as _dump
-from tests.fault.world import load as _load
+from jigap.node.genesis import OPERATOR
+from jigap.node.transition import CitizenCandidate
+from jigap.transfers import Standing, refusals
+from tests.fault.world import CHAIN_ID, KEYS, PASSPHRASE, LyingNode, World, dump, load, world
 
 EST = 10**18
 
@@ -132,15 +135,10 @@ async def test_a_member_who_moves_others_tokens_stops_no_token(one):
 
 
 def transaction_key(number: int):
-    from jigap.chain.signature import PrivateKey
-
     return PrivateKey(bytes([number + 40]) * 32)
 
 
 async def fund(one: World, target: bytes) -> None:
-    from jigap.node.genesis import OPERATOR
-    from tests.fault.world import KEYS
-
     remit = transaction.Transaction(
         sender=OPERATOR,
         nonce=one.node.state.account(OPERATOR).nonce,
@@ -156,6 +154,25 @@ async def fund(one: World, target: bytes) -> None:
     signed = transaction.sign(remit, KEYS["operator"], CHAIN_ID)
     assert (await one.node.submit(signed.raw)).kind == "accepted"
     await one.turn(1)
+
+
+async def test_a_payer_whose_symid_was_revoked_is_refused_before_anything_is_signed(one):
+    """The chain would take neither the payment nor its cancel, and the amount would stay held."""
+    who = await one.symid(one.payer)
+    revoking = CitizenTransaction(
+        sender=symid.FIRST_CA,
+        to=who,
+        nonce=one.node.state.citizen_nonce(symid.FIRST_CA),
+        symid=who,
+        key_hash=one.node.state.citizen(who).key_hash,
+        status=4,
+    )
+    signed = sign_citizen(revoking, KEYS["ca"], CHAIN_ID)
+    one.node.citizens.append(CitizenCandidate(signed, KEYS["ca"].public_key_hash))
+    await one.turn(1)
+    with pytest.raises(refusals.WalletNotReady):
+        await one.pay(one.payer, one.payee, "30", "key-0001")
+    assert await one.balance(one.payer) == (100, 0)
 
 
 # --- what a backup knew only half of
@@ -177,9 +194,9 @@ async def test_an_operation_wished_in_the_backup_and_done_since_is_done_once(
     async with two_people(database, tmp_path, node) as one:
         wished = await one.tokens.mint("mb_operator", "mint-0002", "EST", "10", "payer")
         created = await one.tokens.create("mb_operator", "create-2", "Two", "TWO", "5")
-        kept = await _dump(database)
+        kept = await dump(database)
         await one.turn(3)
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node) as again:
         await again.turn(3)
         found = await again.tokens.operation(wished.id)
@@ -203,10 +220,10 @@ async def test_a_refill_wished_in_the_backup_and_done_since_is_done_once(
     node = LyingNode()
     async with two_people(database, tmp_path, node) as one:
         made = await one.pay(one.payer, one.payee, "30", "key-0001")
-        kept = await _dump(database)
+        kept = await dump(database)
         await one.turn(3)
         used = await database.read(given_in_all)
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node) as again:
         await again.turn(3)
         assert (await again.payments.get(one.payer, made.id)).state is Standing.CONFIRMED
@@ -220,12 +237,12 @@ async def test_a_refill_queued_in_the_backup_and_done_since_is_done_once(
     async with two_people(database, tmp_path, node, gas_budget_day=1) as one:
         made = await one.pay(one.payer, one.payee, "30", "key-0001")
         assert made.queued_reason
-        kept = await _dump(database)
+        kept = await dump(database)
     async with world(database, tmp_path, node) as richer:
         richer.clock.advance(2_000)
         await richer.turn(4)
         used = await database.read(given_in_all)
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node) as again:
         again.clock.advance(4_000)
         await again.turn(4)
@@ -240,12 +257,12 @@ async def test_a_delayed_payment_confirmed_after_the_backup_waits_no_more(
     rules = {"new_payee_warn": "20", "new_payee_delay_s": 60}
     async with two_people(database, tmp_path, node, **rules) as one:
         made = await one.pay(one.payer, one.payee, "30", "key-0001", acknowledged=True)
-        kept = await _dump(database)
+        kept = await dump(database)
         one.clock.advance(60_000)
         await one.payments.confirm(one.payer, made.id, PASSPHRASE)
         await one.turn(3)
         assert await one.held(one.payee) == 30 * EST
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node, **rules) as again:
         found = await again.payments.get(one.payer, made.id)
         assert found.state is Standing.CONFIRMED
@@ -267,12 +284,12 @@ async def test_a_forgotten_payment_that_was_still_in_the_pool_voids_and_is_found
     async with two_people(database, tmp_path, node) as one:
         await one.pay(one.payer, one.payee, "1", "key-0000")
         await one.turn(4)
-        kept = await _dump(database)
+        kept = await dump(database)
         old = await one.pay(one.payer, one.payee, "30", "key-0001")
         await one.dispatcher.turn()
         assert old.transaction_hash in node.pool
     node.pending = tells_nothing  # type: ignore[method-assign]
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node) as again:
         new = await again.pay(one.payer, one.payee, "20", "key-0002")
         assert new.nonce == old.nonce
