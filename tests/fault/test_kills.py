@@ -62,6 +62,8 @@ class Killer:
 
     async def kill(self) -> None:
         """One kill of a random kind; afterwards the platform runs again, or its node soon will."""
+        ended = self.running.process.poll()
+        assert ended is None, f"it ended by itself, {ended}: {self.running.errors[-5:]}"
         kind = self._chance.choice(("everything", "platform", "node", "starting"))
         node = self._node()
         if kind == "node" and (node is None or self._node_kills >= NODE_KILLS_MAX):
@@ -69,7 +71,8 @@ class Killer:
         self.killed[kind] = self.killed.get(kind, 0) + 1
         if kind == "node":
             self._node_kills += 1
-            os.kill(node, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(node, signal.SIGKILL)
             return
         self._kill_all([] if kind == "platform" or node is None else [node])
         if kind == "starting":
