@@ -57,6 +57,38 @@ class Settings:
     ca_kind: str = _setting("citizen_info", "API of the HTTP CA: citizen_info or partner.")
     ca_secret: str = _setting("", "Secret of the partner API, 32 hex characters.", secret=True)
     ca_timeout_ms: int = _setting(10_000, "How long one call to the HTTP CA may take.")
+    realname_provider: str = _setting(
+        "agency", "Who verifies names: agency (the HTTP agency at agency_url) or portone."
+    )
+    agency_url: str = _setting(
+        "", "HTTPS address of the real-name agency; empty means none: operators verify by hand."
+    )
+    agency_client: str = _setting("jigap", "Our name with the real-name agency.")
+    agency_secret: str = _setting(
+        "", "Secret that signs what we and the agency say, 16 characters or more.", secret=True
+    )
+    agency_timeout_ms: int = _setting(3_000, "How long the agency may take to answer, each time.")
+    agency_times: int = _setting(2, "How often one question is put to a silent agency, 1 to 4.")
+    portone_secret: str = _setting("", "API secret of PortOne.", secret=True)
+    portone_channel_key: str = _setting("", "Identity verification channel at PortOne.")
+    portone_store_id: str = _setting("", "Store at PortOne; empty means the secret's own.")
+    portone_url: str = _setting("", "Address of PortOne; empty means its public one.")
+    realname_ttl_s: int = _setting(300, "How long a code that was sent can be typed.")
+    realname_tries: int = _setting(5, "Codes that may be tried in one check before it is burnt.")
+    realname_day_member: int = _setting(10, "Checks a member may begin in a day (UTC).")
+    realname_day_number: int = _setting(15, "Checks of one phone number in a day.")
+    realname_day_address: int = _setting(
+        1_000, "Checks from one network address in a day; carriers put many phones behind one."
+    )
+    realname_day_prefix: int = _setting(1_000, "Checks of numbers with the same 7 digits in a day.")
+    realname_day_total: int = _setting(20_000, "Checks in a day, in all: the cap on what SMS cost.")
+    sms_sender: str = _setting(
+        "inbox", "How the simulated agency sends codes: inbox (a page to read them) or solapi."
+    )
+    sms_key: str = _setting("", "API key of Solapi.")
+    sms_secret: str = _setting("", "API secret of Solapi.", secret=True)
+    sms_from: str = _setting("", "Number registered with Solapi that messages come from.")
+    sms_url: str = _setting("", "Address of Solapi; empty means its public one.")
     session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
     transfer_deadline_ms: int = _setting(
         120_000, "After this long a payment that is not in a block is cancelled on the chain."

@@ -57,6 +57,8 @@ def test_ready_line_says_where_and_as_whom(shared_platform: processes.Running):
     assert ready["ready"] is True
     assert ready["url"].startswith("http://localhost:")
     assert ready["rpc"].startswith("http://127.0.0.1:")
+    assert ready["inbox"].startswith("http://localhost:")
+    assert ready["inbox"].endswith("/inbox")
     assert [one["role"] for one in ready["people"]] == ["payer", "seller", "operator"]
     for person in ready["people"]:
         assert set(person) == {"member_id", "password", "passphrase", "role", "phone"}

@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests import processes
 
-from .client import MEMBER_PASSWORD, Client
+from .client import MEMBER_PASSWORD, Client, new_phone
 
 EXAMPLES = int(os.environ.get("JIGAP_SCHEMATHESIS_EXAMPLES", "8"))
 CHECKS = [
@@ -57,6 +57,7 @@ class Server:
     other: Client
     token: str
     here: dict[str, dict[str, str]]
+    checks: dict[str, str]
 
     def token_of(self, who: str, case: Case) -> str:
         if who == "stranger":
@@ -86,7 +87,12 @@ def server(shared_platform: processes.Running) -> Iterator[Server]:
         "/tokens/": {"symbol": token},
         "/balances/": {"symbol": token},
     }
-    yield Server(stranger, operator, member, other, token, here)
+    checks = {}
+    for who, client in (("member", member), ("operator", operator)):
+        begun = client.call("POST", "realname", person(who))
+        assert begun.status_code == 201, begun.text
+        checks[who] = str(begun.json()["id"])
+    yield Server(stranger, operator, member, other, token, here, checks)
     stranger.http.close()
 
 
@@ -125,7 +131,7 @@ def test_the_api_is_as_it_is_described(
         @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
         def conforms(case: Case, known: bool) -> None:
             if known and mode is GenerationMode.POSITIVE:
-                _name_what_is_there(case, server)
+                _name_what_is_there(case, server, who)
             token = server.token_of(who, case)
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             response = case.call_and_validate(headers=headers, checks=CHECKS, timeout=40)
@@ -139,9 +145,16 @@ def test_the_api_is_as_it_is_described(
     _went_deep(who, mode, statuses)
 
 
-def _name_what_is_there(case: Case, server: Server) -> None:
+def person(who: str) -> dict[str, str]:
+    """Somebody whose real name can be checked: a verified member stays who they are."""
+    name = "박지훈" if who == "operator" else "김민지"
+    return {"name": name, "phone": new_phone(), "birth": "900131", "sex": "2"}
+
+
+def _name_what_is_there(case: Case, server: Server, who: str) -> None:
     """Put names of real things where made-up ones would only ever be missing."""
-    for part, names in server.here.items():
+    own = {"/realname/": {"id": server.checks[who]}} if who in server.checks else {}
+    for part, names in (server.here | own).items():
         if part in case.path and case.path_parameters:
             case.path_parameters.update(names)
     if isinstance(case.body, dict):
@@ -154,6 +167,8 @@ def _name_what_is_there(case: Case, server: Server) -> None:
         }
         if "recipient_id" in case.body:
             real["recipient_id"] = server.member.recipient(server.other)
+        if "birth" in case.body:
+            real |= person(who)
         case.body.update({name: value for name, value in real.items() if name in case.body})
 
 

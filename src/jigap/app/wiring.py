@@ -19,6 +19,7 @@ from jigap.lanes import TagKeys
 from jigap.members import Argon2Pool, Directory, Members, Wallets
 from jigap.migrations import migrate
 from jigap.node import NodeClient
+from jigap.realname import HttpAgency, PortOne, Provider, RealName
 from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
 from jigap.tokens import Tokens
@@ -47,12 +48,14 @@ class App:
     members: Members
     directory: Directory
     wallets: Wallets
+    realname: RealName
     tokens: Tokens
     payments: Payments
 
     async def close(self) -> None:
         """Let what is under way end, then let go of everything."""
         await self.vault.settled()
+        await self.realname.close()
         await self.client.close()
         self.pool.close()
         self.passwords.close()
@@ -125,6 +128,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     clock = clock or SystemClock()
     ring = KeyRing.load(folder.master_key)
     accounts = read_accounts(settings)
+    agency = build_agency(settings, clock)
     database = open_database(settings)
     client = NodeClient(node_url(settings), settings.node_timeout_ms)
     work, news = Bell(), Bell()
@@ -148,6 +152,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         members=Members(database, ring, clock, passwords, settings.session_ttl_s),
         directory=directory,
         wallets=Wallets(database, vault, clock, work, news),
+        realname=RealName(database, ring, agency, clock, settings),
         tokens=Tokens(
             database,
             client,
@@ -205,6 +210,32 @@ def build_authority(app: App, keys: ServiceKeys) -> CertificateAuthority:
     if settings.ca_kind == "citizen_info":
         return CitizenInfoCa(settings.ca_url, settings.ca_timeout_ms)
     raise SettingInvalid("ca_kind is citizen_info or partner.", setting="ca_kind")
+
+
+def build_agency(settings: Settings, clock: Clock) -> Provider | None:
+    """The real-name agency that the settings name, or None.
+
+    Raises ``SettingInvalid``, ``AgencySettingInvalid`` or ``PortOneMissing``.
+    """
+    if settings.realname_provider == "portone":
+        return PortOne(
+            settings.portone_secret,
+            settings.portone_channel_key,
+            store_id=settings.portone_store_id,
+            url=settings.portone_url,
+        )
+    if settings.realname_provider != "agency":
+        raise SettingInvalid("realname_provider is agency or portone.", setting="realname_provider")
+    if not settings.agency_url:
+        return None
+    return HttpAgency(
+        settings.agency_url,
+        settings.agency_client,
+        settings.agency_secret,
+        clock,
+        timeout_ms=settings.agency_timeout_ms,
+        times=settings.agency_times,
+    )
 
 
 def node_url(settings: Settings) -> str:

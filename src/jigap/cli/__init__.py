@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "up": "up:up",
     "demo": "demo:demo",
     "node": "node:node",
+    "simulate": "simulate:commands",
     "web": "split:web",
     "dispatcher": "split:dispatcher",
     "keys": "keys:commands",

@@ -5,6 +5,7 @@ that is not 2xx becomes ``ApiRefused`` with the problem's own code.
 """
 
 import asyncio
+import re
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -165,6 +166,14 @@ class Person:
         """The first page of this member's payments, newest first."""
         return dict(await self.call("GET", "transfers?limit=200"))
 
+    async def request_check(self, name: str, phone: str, birth: str, sex: str) -> dict[str, Any]:
+        """A real-name check; the agency sends a code to the phone."""
+        body = {"name": name, "phone": phone, "birth": birth, "sex": sex}
+        return dict(await self.call("POST", "realname", body))
+
+    async def confirm_check(self, id_: str, code: str) -> dict[str, Any]:
+        return dict(await self.call("POST", f"realname/{id_}/confirm", {"code": code}))
+
     async def verify(self, member_id: str, name: str, phone: str) -> None:
         """As an operator: this member has this name and this phone number."""
         body = {"name": name, "phone": phone}
@@ -185,3 +194,16 @@ class Person:
 def new_key() -> str:
     """An idempotency key such as a client makes when its confirm sheet opens."""
     return new_token(16)
+
+
+async def read_code(inbox: str, phone: str) -> str:
+    """The code in the newest message on a simulated phone. Raises ``ApiRefused``."""
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+        session.get(inbox, params={"phone": phone}) as answer,
+    ):
+        messages = (await answer.json())["messages"]
+    found = re.search(r"\b[0-9]{6}\b", messages[0]["text"]) if messages else None
+    if found is None:
+        raise ApiRefused("GET inbox", 404, {"detail": f"no code on {phone}"})
+    return found[0]

@@ -24,7 +24,7 @@ from jigap.app import build, install
 from jigap.auditor import Report
 from jigap.chain import symid
 from jigap.cli import seed
-from jigap.cli.api import Api, ApiRefused, Person, new_key
+from jigap.cli.api import Api, ApiRefused, Person, new_key, read_code
 from jigap.cli.audit import money_report
 from jigap.cli.child import Child
 from jigap.cli.options import Json
@@ -48,6 +48,8 @@ SELLER = DemoPerson(
 OPERATOR = DemoPerson(
     "console", "console-and-a-password", "", "operator", "", ""
 )  # fmt: skip
+#: Birth date and sex digit of those who are verified by phone.
+BIRTHS = {"minsu": ("900131", "1"), "seoyeon": ("010228", "4")}
 NEW_PASSPHRASE = "minsu pays with another"
 
 
@@ -92,7 +94,7 @@ class Story:
         ready = await platform.start()
         self._line("The platform runs", f"{ready['url']}, chain {ready['rpc']}")
         try:
-            await self._first_day(str(ready["url"]), str(ready["rpc"]))
+            await self._first_day(str(ready["url"]), str(ready["rpc"]), str(ready["inbox"]))
             before = self.balances
             await platform.stop()
             platform = _platform(data)
@@ -120,11 +122,11 @@ class Story:
             "surprises": self.surprises,
         }
 
-    async def _first_day(self, url: str, rpc: str) -> None:
+    async def _first_day(self, url: str, rpc: str, inbox: str) -> None:
         async with Api(url) as api:
             operator = await api.sign_in(OPERATOR.member_id, OPERATOR.password)
             payer, seller = await asyncio.gather(
-                self._join(api, operator, PAYER), self._join(api, operator, SELLER)
+                self._join(api, inbox, PAYER), self._join(api, inbox, SELLER)
             )
             await self._holds_no_sym(rpc, payer)
             await self._issue(operator)
@@ -147,10 +149,14 @@ class Story:
             self.restart_ok = kept and remembered and paid["state"] == "confirmed"
             await self._count(payer, seller, spent=(*PAYMENTS, LAST_PAYMENT))
 
-    async def _join(self, api: Api, operator: Person, who: DemoPerson) -> Person:
+    async def _join(self, api: Api, inbox: str, who: DemoPerson) -> Person:
         await api.sign_up(who.member_id, who.password, who.name, who.phone)
-        await operator.verify(who.member_id, who.name, who.phone)
         person = await api.sign_in(who.member_id, who.password)
+        check = await person.request_check(who.name, who.phone, *BIRTHS[who.member_id])
+        code = await read_code(inbox, who.phone)
+        check = await person.confirm_check(check["id"], code)
+        self._expect(check["state"] == "confirmed", f"{who.member_id} is verified by the agency")
+        self._line(f"{who.member_id} is {check['masked_name']}", "by a code to the phone")
         started = time.monotonic()
         wallet = await person.make_wallet(who.passphrase)
         self._expect(wallet["state"] == "active", f"{who.member_id} has a wallet with a SymID")
@@ -286,7 +292,7 @@ async def _make_operator(data: Path) -> None:
 
 
 def _platform(data: Path) -> Child:
-    command = [sys.executable, "-m", "jigap.cli", "up", "--data", str(data)]
+    command = [sys.executable, "-m", "jigap.cli", "up", "--data", str(data), "--simulated-agency"]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("JIGAP_")}
     return Child("platform", [*command, "--port", "0", "--node-port", "0", "--json"], say, plain)
 

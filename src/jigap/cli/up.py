@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from jigap.cli.child import Child, die_with_parent
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, NodePort, ParentPid, Port
 from jigap.cli.serving import end, run, say, until
+from jigap.entropy import new_token
 from jigap.settings import Settings
 
 PLATFORM = "jigap.cli.platform"
@@ -34,21 +36,30 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Make demo people, a demo token and some history.")
     ] = False,
+    simulated_agency: Annotated[
+        bool,
+        typer.Option(
+            "--simulated-agency",
+            help="Verify real names with a simulated agency, unless agency_url names one; "
+            "--demo implies it.",
+        ),
+    ] = False,
     json_: Json = False,
     parent_pid: ParentPid = None,
 ) -> None:
     """Start everything: node, dispatcher and web server, until SIGTERM or Ctrl-C.
 
-    With --json one line is printed when ready: ready, url, rpc and people.
+    With --json one line is printed when ready: ready, url, rpc, people, and inbox where a phone is
+    simulated.
     """
     if parent_pid is not None:
         die_with_parent(parent_pid)
     given = settings.load(data, port=port, node_port=node_port)
     with hold(Folder.of(given)):
-        run(_up(given, demo, json_))
+        run(_up(given, demo, simulated_agency or demo, json_))
 
 
-async def _up(given: Settings, demo: bool, json_: bool) -> None:
+async def _up(given: Settings, demo: bool, simulated_agency: bool, json_: bool) -> None:
     listener = listen(given.host, given.port)
     url = url_of(listener)
     with Console(stderr=True).status("Starting …", spinner="dots") as status:
@@ -56,18 +67,21 @@ async def _up(given: Settings, demo: bool, json_: bool) -> None:
         tell: Say = _silent if quiet else lambda text: status.update(f"{text} …")
         tell("Looking at the data folder")
         install(given)
-        async with _chain(given, tell) as (rpc, node):
+        async with (
+            _chain(given, tell) as (rpc, node),
+            _agency(given, simulated_agency) as (known, inbox, agency),
+        ):
             from jigap.cli import platform
 
             tell("Opening the database and reading the chain")
-            async with platform.running(replace(given, chain_url=rpc), listener) as parts:
+            async with platform.running(replace(known, chain_url=rpc), listener) as parts:
                 people: list[dict[str, str]] = []
                 if demo:
                     tell("Making the demo people, their wallets and their history")
                     people = await platform.seed_demo(parts.app, listener)
                 status.stop()
-                _announce(url, rpc, people, json_)
-                await until(*parts.tasks, *node)
+                _announce(url, rpc, people, inbox, json_)
+                await until(*parts.tasks, *node, *agency)
 
 
 @asynccontextmanager
@@ -92,6 +106,33 @@ async def _chain(
         await node.stop()
 
 
+@asynccontextmanager
+async def _agency(
+    given: Settings, simulated: bool
+) -> AsyncIterator[tuple[Settings, str, tuple["asyncio.Task[None]", ...]]]:
+    """Settings that name the agency, the simulated phone's address, and what keeps both running.
+
+    Nothing is simulated where the settings name somebody real.
+    """
+    if not simulated or given.agency_url or given.realname_provider != "agency":
+        yield given, "", ()
+        return
+    secret = given.agency_secret or new_token()
+    command = [sys.executable, "-m", "jigap.cli", "simulate", "agency"]
+    command += ["--data", str(given.data), "--port", "0"]
+    environment = os.environ | {"JIGAP_AGENCY_SECRET": secret}
+    agency = Child("simulated agency", command, say, environment)
+    ready = await agency.start()
+    url = str(ready["url"])
+    agency.fix("--port", url.rpartition(":")[2])
+    keeping = asyncio.create_task(agency.keep_running())
+    try:
+        yield replace(given, agency_url=url, agency_secret=secret), str(ready["inbox"]), (keeping,)
+    finally:
+        await end(keeping)
+        await agency.stop()
+
+
 def node_command(given: Settings) -> list[str]:
     """How to start our own node on this data folder."""
     command = [sys.executable, "-m", "jigap.cli", "node"]
@@ -102,21 +143,25 @@ def _silent(_: str) -> None:
     pass
 
 
-def _announce(url: str, rpc: str, people: list[dict[str, str]], json_: bool) -> None:
+def _announce(url: str, rpc: str, people: list[dict[str, str]], inbox: str, json_: bool) -> None:
     if json_:
         ready = {"ready": True, "url": url, "rpc": rpc, "people": people}
+        if inbox:
+            ready["inbox"] = inbox
         print(json.dumps(ready, ensure_ascii=False), flush=True)
         return
-    Console().print(_screen(url, rpc, people))
+    Console().print(_screen(url, rpc, people, inbox))
 
 
-def _screen(url: str, rpc: str, people: list[dict[str, str]]) -> Panel:
+def _screen(url: str, rpc: str, people: list[dict[str, str]], inbox: str) -> Panel:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("Start page", f"[bold]{url}/[/bold]")
     grid.add_row("API", f"{url}/api/v1")
     grid.add_row("OpenAPI", f"{url}/openapi.json")
     grid.add_row("Health", f"{url}/readyz")
     grid.add_row("Chain (JSON-RPC)", rpc)
+    if inbox:
+        grid.add_row("Simulated phone", inbox)
     parts = Table.grid()
     parts.add_row(grid)
     parts.add_row("")

@@ -9,7 +9,6 @@ from jigap.members.accounts import (
     LoginTaken,
     Members,
     MemberUnknown,
-    PhoneTaken,
     Profile,
     Session,
     SessionMissing,
@@ -27,6 +26,14 @@ from jigap.members.directory import (
     RecipientUnknown,
     SearchMalformed,
 )
+from jigap.members.identity import (
+    Identity,
+    PersonDiffers,
+    PhoneTaken,
+    birth_of,
+    establish,
+    same_person,
+)
 from jigap.members.member import (
     LoginMalformed,
     Member,
@@ -41,8 +48,19 @@ from jigap.members.member import (
     password_of,
 )
 from jigap.members.passwords import Argon2Pool, PasswordsBusy, hash_password
-from jigap.members.personal import NameMalformed, PhoneMalformed
-from jigap.members.records import by_login, by_symid, count, frozen_among, get
+from jigap.members.personal import (
+    Indexes,
+    NameMalformed,
+    PhoneMalformed,
+    masked_name,
+    masked_phone,
+    name_of,
+    phone_digits,
+    phone_of,
+    seal,
+    unseal,
+)
+from jigap.members.records import by_login, by_symid, count, frozen_among, get, row_of
 from jigap.members.tables import wallets
 from jigap.members.wallet import (
     WalletExists,
@@ -59,6 +77,8 @@ __all__ = [
     "Directory",
     "DirectoryBudget",
     "Found",
+    "Identity",
+    "Indexes",
     "LoginMalformed",
     "LoginTaken",
     "Member",
@@ -69,6 +89,7 @@ __all__ = [
     "NameMalformed",
     "PasswordWeak",
     "PasswordsBusy",
+    "PersonDiffers",
     "PhoneMalformed",
     "PhoneTaken",
     "Profile",
@@ -86,19 +107,30 @@ __all__ = [
     "WalletState",
     "Wallets",
     "activate",
+    "birth_of",
     "by_login",
     "by_symid",
     "count",
     "count_by_state",
     "create_member",
     "create_operator",
+    "establish",
     "frozen_among",
     "get",
     "hash_password",
     "login_of",
+    "masked_name",
+    "masked_phone",
     "may_act",
+    "name_of",
     "password_of",
+    "phone_digits",
+    "phone_of",
     "request_citizens",
     "rewrap_data_keys",
+    "row_of",
+    "same_person",
+    "seal",
+    "unseal",
     "wallets",
 ]

@@ -17,9 +17,9 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import personal, records
+from jigap.members.identity import Identity, PhoneTaken, establish
 from jigap.members.member import (
     LEVEL_UNVERIFIED,
-    LEVEL_VERIFIED,
     Member,
     Role,
     login_of,
@@ -78,13 +78,6 @@ class DetailsMissing(Refusal):
     hint = "A member is verified by name and phone number; give those that are missing."
 
 
-class PhoneTaken(Refusal):
-    """One phone number belongs to one verified member."""
-
-    code = "phone_taken"
-    hint = "Another verified member has this phone number."
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """A new session. ``token`` is shown to its owner once."""
@@ -102,6 +95,7 @@ class Profile:
     masked_phone: str | None
     created_ms: int
     verified_ms: int | None
+    minor: bool | None
 
 
 class Members:
@@ -249,6 +243,7 @@ class Members:
             None if phone is None else personal.masked_phone(phone),
             row.created_ms,
             row.verified_ms,
+            row.minor,
         )
 
     def _verify(
@@ -265,21 +260,8 @@ class Members:
         name, phone = name or known_name, phone or known_phone
         if name is None or phone is None:
             raise DetailsMissing("Name or phone number is missing.")
-        phone_index = self._indexes.phone(phone)
-        others = records.with_index(connection, "phone_index", phone_index, 2)
-        if any(other.id != row.id for other in others):
-            raise PhoneTaken("Another verified member has this phone number.")
-        records.change(
-            connection,
-            row.id,
-            level=LEVEL_VERIFIED,
-            verified_ms=row.verified_ms or now_ms,
-            name_sealed=personal.seal(self._ring, row.id, row.data_key_sealed, "name", name),
-            phone_sealed=personal.seal(self._ring, row.id, row.data_key_sealed, "phone", phone),
-            phone_index=phone_index,
-            name_last4_index=self._indexes.name_last4(name, phone[-4:]),
-        )
-        _tell(connection, "member.verified", operator_id, row.id, now_ms)
+        identity = Identity(name, phone)
+        establish(connection, self._ring, row, identity, actor=operator_id, now_ms=now_ms)
         return str(row.id)
 
 
@@ -413,7 +395,7 @@ def _unfreeze(connection: Connection, operator_id: str, name_or_id: str, now_ms:
 
 def _tell(connection: Connection, kind: str, operator_id: str, member_id: str, now_ms: int) -> None:
     events.record(connection, kind, subject=member_id, member_id=member_id, now_ms=now_ms)
-    action = {"member.verified": "verify", "member.frozen": "freeze"}.get(kind, "unfreeze")
+    action = "freeze" if kind == "member.frozen" else "unfreeze"
     audit.append(
         connection,
         now_ms=now_ms,

@@ -127,6 +127,12 @@ def seal(ring: KeyRing, member_id: str, data_key_sealed: bytes, field: str, text
     return nonce + key.encrypt(nonce, text.encode(), _field_label(member_id, field))
 
 
+def unseal(ring: KeyRing, member_id: str, data_key_sealed: bytes, field: str, sealed: bytes) -> str:
+    """What ``seal`` sealed."""
+    key = AESGCM(ring.open(data_key_sealed, _key_label(member_id)))
+    return _opened(key, member_id, field, sealed)
+
+
 def open_details(ring: KeyRing, row: Any) -> tuple[str | None, str | None]:
     """Name and phone of a member's row in the clear, None where there is none."""
     if row.name_sealed is None and row.phone_sealed is None:
@@ -134,12 +140,14 @@ def open_details(ring: KeyRing, row: Any) -> tuple[str | None, str | None]:
     key = AESGCM(ring.open(row.data_key_sealed, _key_label(row.id)))
 
     def opened(field: str, sealed: bytes | None) -> str | None:
-        if sealed is None:
-            return None
-        nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        return key.decrypt(nonce, body, _field_label(row.id, field)).decode()
+        return None if sealed is None else _opened(key, row.id, field, sealed)
 
     return opened("name", row.name_sealed), opened("phone", row.phone_sealed)
+
+
+def _opened(key: AESGCM, member_id: str, field: str, sealed: bytes) -> str:
+    nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    return key.decrypt(nonce, body, _field_label(member_id, field)).decode()
 
 
 def _wrap(ring: KeyRing, member_id: str, data_key: bytes) -> bytes:

@@ -18,6 +18,7 @@ _PERSONAL = (
     members.c.data_key_sealed,
     members.c.created_ms,
     members.c.verified_ms,
+    members.c.minor,
 )
 
 #: Failed sign-ins that cost nothing; after them the wait doubles from one second up to the most.

@@ -1,13 +1,16 @@
 """What is stored about members: no name and no phone number in the clear anywhere.
 
-``name_sealed`` and ``phone_sealed`` are encrypted under the member's own data key, and that key
-under the key ring: whoever deletes ``data_key_sealed`` has deleted the person. ``phone_index`` and
-``name_last4_index`` are keyed hashes, filled in only once the member is verified, so that only
-verified members can be found and one phone number belongs to one verified member.
+``name_sealed``, ``phone_sealed`` and ``birth_sealed`` are encrypted under the member's own data
+key, and that key under the key ring: whoever deletes ``data_key_sealed`` has deleted the person.
+``phone_index`` and ``name_last4_index`` are keyed hashes, filled in only once the member is
+verified, so that only verified members can be found and one phone number belongs to one verified
+member. ``birth_sealed`` and ``minor`` (as of the day of the check) are known of those whom an
+agency verified.
 """
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -37,6 +40,8 @@ members = Table(
     Column("phone_sealed", LargeBinary, nullable=True),
     Column("phone_index", LargeBinary(32), nullable=True, unique=True),
     Column("name_last4_index", LargeBinary(32), nullable=True),
+    Column("birth_sealed", LargeBinary, nullable=True),
+    Column("minor", Boolean, nullable=True),
     Column("created_ms", BigInteger, nullable=False),
     Index("ix_members_name_last4_index", "name_last4_index"),
 )

@@ -15,7 +15,7 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.outside import Outside
-from jigap.web.resources import explorer, money, operator, people
+from jigap.web.resources import explorer, money, operator, people, realname
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -38,7 +38,13 @@ def routes() -> Litestar:
         route_handlers=[
             Router(
                 API,
-                route_handlers=[people.ROUTES, money.ROUTES, operator.ROUTES, explorer.ROUTES],
+                route_handlers=[
+                    people.ROUTES,
+                    realname.ROUTES,
+                    money.ROUTES,
+                    operator.ROUTES,
+                    explorer.ROUTES,
+                ],
             ),
             health.healthz,
             health.readyz,

@@ -54,6 +54,7 @@ def member_shown(profile: members.Profile) -> MemberShown:
         wallet=None if member.wallet is None else wallet_shown(member.wallet),
         created_at=time_of(profile.created_ms),
         verified_at=time_or_none(profile.verified_ms),
+        minor=profile.minor,
     )
 
 

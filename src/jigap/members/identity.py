@@ -1,0 +1,108 @@
+"""Who a member really is: what becomes of the row when somebody vouches for name and phone number.
+
+An operator vouches by hand, a real-name agency by a code to the phone. Either way the member is
+verified, can be found, and is the only verified member with that number.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jigap import audit, events
+from jigap.keys import KeyRing
+from jigap.members import personal, records
+from jigap.members.member import LEVEL_VERIFIED
+from jigap.refusal import Refusal
+
+
+class PhoneTaken(Refusal):
+    """One phone number belongs to one verified member."""
+
+    code = "phone_taken"
+    hint = "Another verified member has this phone number."
+
+
+class PersonDiffers(Refusal):
+    """A verified member stays the person they are."""
+
+    code = "person_differs"
+    hint = "Write the name and birth date you were verified with; an operator can change a name."
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as somebody vouched for them; ``phone`` is E.164.
+
+    ``birth`` and ``minor`` (on the day of the check) are None where nobody looked.
+    """
+
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    birth: date | None = field(default=None, repr=False)
+    minor: bool | None = None
+
+
+def same_person(ring: KeyRing, row: Any, name: str, birth: date) -> None:
+    """Refuse to turn a verified member into somebody else. Raises ``PersonDiffers``."""
+    if row.level < LEVEL_VERIFIED:
+        return
+    known_name, _ = personal.open_details(ring, row)
+    if known_name != name or birth_of(ring, row) not in (None, birth):
+        raise PersonDiffers("This member was verified as somebody else.")
+
+
+def birth_of(ring: KeyRing, row: Any) -> date | None:
+    """The birth date of a member whom an agency verified."""
+    if row.birth_sealed is None:
+        return None
+    text = personal.unseal(ring, row.id, row.data_key_sealed, "birth", row.birth_sealed)
+    return date.fromisoformat(text)
+
+
+def establish(
+    connection: Connection,
+    ring: KeyRing,
+    row: Any,
+    identity: Identity,
+    *,
+    actor: str,
+    now_ms: int,
+    address: str = "",
+) -> None:
+    """Verify the member of ``row``, which is locked. Raises ``PhoneTaken``.
+
+    Another member may take the number at the same moment: then the database refuses the write with
+    an ``IntegrityError``, which means the same.
+    """
+    indexes = personal.Indexes(ring)
+    phone_index = indexes.phone(identity.phone)
+    others = records.with_index(connection, "phone_index", phone_index, 2)
+    if any(other.id != row.id for other in others):
+        raise PhoneTaken("Another verified member has this phone number.")
+
+    def sealed(field_: str, text: str) -> bytes:
+        return personal.seal(ring, row.id, row.data_key_sealed, field_, text)
+
+    values: dict[str, Any] = {
+        "level": LEVEL_VERIFIED,
+        "verified_ms": row.verified_ms or now_ms,
+        "name_sealed": sealed("name", identity.name),
+        "phone_sealed": sealed("phone", identity.phone),
+        "phone_index": phone_index,
+        "name_last4_index": indexes.name_last4(identity.name, identity.phone[-4:]),
+    }
+    if identity.birth is not None:
+        values["birth_sealed"] = sealed("birth", identity.birth.isoformat())
+        values["minor"] = identity.minor
+    records.change(connection, row.id, **values)
+    events.record(connection, "member.verified", subject=row.id, member_id=row.id, now_ms=now_ms)
+    audit.append(
+        connection,
+        now_ms=now_ms,
+        actor=actor,
+        action="member:verify",
+        object_=row.id,
+        address=address,
+    )

@@ -1,0 +1,134 @@
+"""How many checks a day: of a member, from an address, of a number, of its prefix, and in all.
+
+Every message costs money and may annoy a stranger. A check counts against all five at once or
+against none. The cap of a member is lower than that of a number, so that one member alone cannot
+use up the checks of somebody else's number; the cap of a prefix makes it dull to have messages sent
+to a whole block of numbers.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, update
+
+from jigap.database import insert_if_absent
+from jigap.keys import KeyRing
+from jigap.members import phone_digits
+from jigap.realname.tables import realname_days
+from jigap.refusal import Kind, Refusal
+from jigap.settings import Settings
+
+PREFIX_DIGITS = 7
+DAY_MS = 24 * 3600 * 1000
+#: Days whose counts are kept for whoever looks into an attack.
+DAYS_KEPT = 30
+
+
+class RealNameLimit(Refusal):
+    """So many real-name checks may be begun in a day."""
+
+    code = "realname_limit"
+    kind = Kind.TOO_MANY
+    retryable = True
+    hint = "Try again tomorrow (the day changes at 00:00 UTC), or ask an operator."
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most ``most`` checks a day of what ``key`` stands for."""
+
+    scope: str
+    key: bytes
+    most: int
+
+
+class Caps:
+    """The caps that one check falls under."""
+
+    def __init__(self, ring: KeyRing, settings: Settings) -> None:
+        self._key = ring.derive("realname-limits")
+        self._settings = settings
+
+    def of(self, member_id: str, phone: str, address: str) -> tuple[Cap, ...]:
+        """In the order in which every check takes them, so that two never wait for each other."""
+        settings = self._settings
+        digits = phone_digits(phone)
+        return (
+            self._cap("member", member_id, settings.realname_day_member),
+            self._cap("address", network_of(address), settings.realname_day_address),
+            self._cap("number", digits, settings.realname_day_number),
+            self._cap("prefix", digits[:PREFIX_DIGITS], settings.realname_day_prefix),
+            self._cap("total", "", settings.realname_day_total),
+        )
+
+    def _cap(self, scope: str, what: str, most: int) -> Cap:
+        return Cap(scope, hmac.digest(self._key, f"{scope}\0{what}".encode(), "sha3_256"), most)
+
+
+def take(connection: Connection, caps: Sequence[Cap], now_ms: int) -> None:
+    """Count one check under every cap. Raises ``RealNameLimit``, and then nothing was counted."""
+    day = day_of(now_ms)
+    for cap in caps:
+        _open(connection, cap, now_ms)
+        taken = connection.execute(
+            update(realname_days)
+            .where(*_row(cap, day), realname_days.c.checks < cap.most)
+            .values(checks=realname_days.c.checks + 1),
+            execution_options={"preserve_rowcount": True},
+        )
+        if taken.rowcount != 1:
+            raise RealNameLimit(
+                "No more checks today.", retry_after_s=_left_s(now_ms), limit=cap.scope
+            )
+
+
+def note_refused(connection: Connection, cap: Cap, now_ms: int) -> None:
+    """Count one check that a cap refused."""
+    day = day_of(now_ms)
+    _open(connection, cap, now_ms)
+    connection.execute(
+        update(realname_days).where(*_row(cap, day)).values(refused=realname_days.c.refused + 1)
+    )
+
+
+def day_of(now_ms: int) -> str:
+    """The day (UTC) that limits count by."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def _open(connection: Connection, cap: Cap, now_ms: int) -> None:
+    day = day_of(now_ms)
+    made = insert_if_absent(
+        connection, realname_days, day=day, scope=cap.scope, key=cap.key, checks=0, refused=0
+    )
+    if made and cap.scope == "total":  # the first check of a new day forgets old ones
+        oldest = day_of(now_ms - DAYS_KEPT * DAY_MS)
+        connection.execute(delete(realname_days).where(realname_days.c.day < oldest))
+
+
+def _row(cap: Cap, day: str) -> "tuple[ColumnElement[bool], ...]":
+    return (
+        realname_days.c.day == day,
+        realname_days.c.scope == cap.scope,
+        realname_days.c.key == cap.key,
+    )
+
+
+def _left_s(now_ms: int) -> int:
+    return -(-(DAY_MS - now_ms % DAY_MS) // 1000)

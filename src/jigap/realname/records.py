@@ -1,0 +1,123 @@
+"""All SQL on real-name checks, and how a check looks to the rest of the platform."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from jigap.realname.tables import realname_checks
+from jigap.realname.verification import OPEN, State, becomes
+
+AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check as it stands; name and number are masked.
+
+    ``reason`` says why it was refused or ended. ``tries`` counts the codes that were typed.
+    """
+
+    id: str
+    member_id: str
+    state: State
+    provider: str
+    masked_name: str
+    masked_phone: str
+    address: str
+    tries: int
+    reason: str
+    minor: bool
+    created_ms: int
+    sent_ms: int | None
+    expires_ms: int
+    finished_ms: int | None
+
+
+def check_of(row: Any, now_ms: int) -> Check:
+    """The check of a row; one whose time is over is expired, whether or not that is written."""
+    state = State(row.state)
+    over = state in OPEN and now_ms >= row.expires_ms
+    return Check(
+        id=row.id,
+        member_id=row.member_id,
+        state=becomes(state, State.EXPIRED) if over else state,
+        provider=row.provider,
+        masked_name=row.masked_name,
+        masked_phone=row.masked_phone,
+        address=row.address,
+        tries=row.tries,
+        reason=row.reason,
+        minor=row.minor,
+        created_ms=row.created_ms,
+        sent_ms=row.sent_ms,
+        expires_ms=row.expires_ms,
+        finished_ms=row.expires_ms if over else row.finished_ms,
+    )
+
+
+def add(connection: Connection, **values: Any) -> None:
+    """Insert a check."""
+    connection.execute(insert(realname_checks).values(**values))
+
+
+def get(connection: Connection, check_id: str, *, lock: bool = False) -> AnyRow | None:
+    """The row of a check, or None; with ``lock`` it is ours until the transaction ends."""
+    query = select(realname_checks).where(realname_checks.c.id == check_id)
+    return connection.execute(query.with_for_update() if lock else query).first()
+
+
+def open_of(connection: Connection, member_id: str) -> list[AnyRow]:
+    """The member's checks that are not written as ended; locked."""
+    query = select(realname_checks).where(
+        realname_checks.c.member_id == member_id, realname_checks.c.state.in_(sorted(OPEN))
+    )
+    return list(connection.execute(query.with_for_update()))
+
+
+def page(connection: Connection, before: str | None, limit: int) -> list[AnyRow]:
+    """The log, newest first, ids below ``before``."""
+    query = select(realname_checks)
+    if before is not None:
+        query = query.where(realname_checks.c.id < before)
+    return list(connection.execute(query.order_by(realname_checks.c.id.desc()).limit(limit)))
+
+
+def change(connection: Connection, check_id: str, **values: Any) -> None:
+    """Set columns of one check."""
+    mine = realname_checks.c.id == check_id
+    connection.execute(update(realname_checks).where(mine).values(**values))
+
+
+def finish(
+    connection: Connection,
+    row: Any,
+    state: State,
+    now_ms: int,
+    *,
+    reason: str = "",
+    right_try: bytes | None = None,
+) -> None:
+    """End a check, and forget what only the agency had to know."""
+    change(
+        connection,
+        row.id,
+        state=becomes(State(row.state), state),
+        reason=reason,
+        details_sealed=None,
+        open_try=right_try,
+        finished_ms=now_ms,
+    )
+
+
+def expire(connection: Connection, before_ms: int, now_ms: int) -> None:
+    """End every check whose time was over before ``before_ms``."""
+    due = (
+        realname_checks.c.state.in_(sorted(OPEN)),
+        realname_checks.c.expires_ms <= before_ms,
+    )
+    connection.execute(
+        update(realname_checks)
+        .where(*due)
+        .values(state=State.EXPIRED, details_sealed=None, open_try=None, finished_ms=now_ms)
+    )
