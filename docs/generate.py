@@ -16,8 +16,12 @@ import typer
 import jigap
 from jigap import cli, events, settings, steps
 from jigap.refusal import Refusal, every_refusal
+from jigap.web import describe, site
 from jigap.web.problems import STATUS
 
+ANY_ROUTE = frozenset(
+    {"request_malformed", "request_invalid", "media_type_unsupported", "body_too_large"}
+)
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by `make docs` from {source}; edit that. -->"
 
@@ -30,6 +34,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors_page(),
         "steps.md": steps_page(),
         "cli.md": cli_page(),
+        "api.md": api_page(),
     }
 
 
@@ -70,6 +75,7 @@ def errors_page() -> str:
             refusal.hint,
         )
         for refusal in every_refusal()
+        if refusal.__module__.startswith("jigap.")
     ]
     return page(
         "Errors",
@@ -85,6 +91,78 @@ def status_of(refusal: type[Refusal]) -> int:
     """The HTTP status: what the kind says, unless the refusal is about HTTP and has its own."""
     own = getattr(refusal, "status", None)
     return own if isinstance(own, int) else STATUS[refusal.kind]
+
+
+def api_page() -> str:
+    described = describe.openapi(site.routes())
+    sections = []
+    for tag in described["tags"]:
+        operations = [
+            api_section(path, method, operation, described["components"]["schemas"])
+            for path, methods in described["paths"].items()
+            for method, operation in methods.items()
+            if operation["tags"] == [tag["name"]]
+        ]
+        sections.append("\n\n".join([f"## {tag['name'].capitalize()}", *operations]))
+    return page(
+        "JSON API",
+        "src/jigap/web/resources",
+        "The same as `/openapi.json`, to read. Amounts are decimal strings in whole tokens, times "
+        "RFC 3339 in UTC. Every error is problem details with a stable `code` (see "
+        "[errors](errors.md)). Besides the refusals below, any route may say `request_malformed`, "
+        "`request_invalid` or `media_type_unsupported`, and a body over 64 kB `body_too_large`.",
+        "\n\n".join(sections),
+    )
+
+
+def api_section(path: str, method: str, operation: Any, schemas: dict[str, Any]) -> str:
+    needs = [
+        *(["a session"] if "security" in operation else []),
+        *(f"`{one['name']}`" for one in operation["parameters"] if one["required"]),
+    ]
+    allows = [f"`{one['name']}`" for one in operation["parameters"] if not one["required"]]
+    codes = [
+        f"`{code}`"
+        for status, answer in operation["responses"].items()
+        for code in answer.get("content", {})
+        .get("application/problem+json", {})
+        .get("examples", {})
+        if code not in ANY_ROUTE
+    ]
+    lines = [
+        f"* Needs {', '.join(needs)}." if needs else "",
+        f"* Understands {', '.join(allows)}." if allows else "",
+        f"* Body: {shape(operation['requestBody'], schemas)}" if "requestBody" in operation else "",
+        *(
+            f"* Answer {status}: {shape(answer, schemas)}"
+            for status, answer in operation["responses"].items()
+            if status.startswith("2")
+        ),
+        f"* Refusals: {', '.join(codes)}." if codes else "",
+    ]
+    head = f"### `{method.upper()} {path}`\n\n{operation['summary']}."
+    return "\n\n".join(
+        [f"{head} {operation.get('description', '')}".strip(), "\n".join(filter(None, lines))]
+    )
+
+
+def shape(part: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """The members of a body in one line; those that may be left away have a question mark."""
+    schema = part.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        return "none."
+    if "items" in schema:
+        return "list of " + shape(
+            {"content": {"application/json": {"schema": schema["items"]}}}, schemas
+        )
+    found = schemas[schema["$ref"].rpartition("/")[2]]
+    if {"items", "next"} == found["properties"].keys():
+        rows = found["properties"]["items"]["items"]
+        return "page of " + shape({"content": {"application/json": {"schema": rows}}}, schemas)
+    required = found.get("required", [])
+    members = [f"`{name}{'' if name in required else '?'}`" for name in found["properties"]]
+    words = one_line(found.get("description"))
+    return f"{', '.join(members)}. {words}".strip()
 
 
 def steps_page() -> str:

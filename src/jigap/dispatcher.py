@@ -44,6 +44,8 @@ log = logging.getLogger("jigap.dispatcher")
 QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
+LOST_PAUSE_S = 0.05
+LOST_LOOKS_MAX = 600
 
 
 class ChainChanged(Refusal):
@@ -98,14 +100,27 @@ class Dispatcher:
         self._heartbeat_ms = 0
 
     async def start(self) -> None:
-        """Check the chain, read all of it, set the lanes right, and only then allow payments."""
+        """Check the chain, read all of it, set the lanes right, and only then allow payments.
+
+        A node that is away is waited for. Raises ``ChainChanged`` or ``ChainForked``.
+        """
         await self._state(caught_up=False)
+        while True:
+            try:
+                await self._catch_up()
+                break
+            except NodeTrouble as trouble:
+                log.warning("waiting for the node: %s", trouble)
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+        await self._database.write(lanes.recompute, self._chain_id)
+        await self._state(caught_up=True)
+
+    async def _catch_up(self) -> None:
         await self._check_chain()
         await self._database.write(self._open_service_lanes)
         while await self._follow():
             pass
-        await self._database.write(lanes.recompute, self._chain_id)
-        await self._state(caught_up=True)
+        await self._let_lost_ones_pass()
 
     async def run(self) -> None:
         """Work until cancelled. A node that is away is waited for; a forked chain ends it."""
@@ -124,6 +139,10 @@ class Dispatcher:
                 log.warning("the node does not answer: %s", trouble)
                 await asyncio.sleep(TROUBLE_PAUSE_S)
             except Refusal as refusal:
+                if refusal.retryable:  # such as a database that cannot keep up
+                    log.warning("the dispatcher tries again: %s", refusal.detail)
+                    await asyncio.sleep(TROUBLE_PAUSE_S)
+                    continue
                 log.error("the dispatcher stops: %s %s", refusal.detail, refusal.hint)
                 await self._state(caught_up=False, stopped_reason=refusal.detail)
                 raise
@@ -186,6 +205,24 @@ class Dispatcher:
             self._news.ring()
         return followed
 
+    async def _let_lost_ones_pass(self) -> None:
+        """Wait until blocks hold what waits in the pool and our records have lost.
+
+        After a restore from backup a new payment could otherwise take the nonce of an old one that
+        is still on its way.
+        """
+        for _ in range(LOST_LOOKS_MAX):
+            if not await self._lost_in_pool():
+                return
+            await asyncio.sleep(LOST_PAUSE_S)
+            await self._follow()
+        log.warning("payments that our records have lost wait in the pool and are not mined")
+
+    async def _lost_in_pool(self) -> bool:
+        waiting = await self._client.pending()
+        ours = {one.hash for one in waiting if self._tags.is_ours(one.extra_data, one.sender)}
+        return bool(ours - await self._database.read(lanes.known, self._chain_id, ours))
+
     def _take_in(self, connection: Connection, block: ChainBlock) -> None:
         """All that one block means, in one transaction."""
         # Lanes are locked first: whoever decides about an account's money holds its lane.
@@ -222,6 +259,8 @@ class Dispatcher:
         purposes = (transfers.PURPOSE, refills.PURPOSE)
         ours = {one.outgoing.hash for one in ended if one.outgoing.purpose in purposes}
         for mined in strangers:
+            if lanes.with_tag(connection, self._chain_id, mined.sender, mined.extra_data):
+                continue  # a tag is public once it is on the chain, and can be copied
             adopted = transfers.adopt(
                 connection, self._settings, self._tags, self._sponsor.symid, block, mined
             )
@@ -260,7 +299,8 @@ class Dispatcher:
                 connection, wish.symbol, symid.contract_address(account.symid, nonce)
             )
         else:
-            contract = tokens.find(connection, wish.symbol).contract or b""
+            # None if its creation failed meanwhile: then the chain refuses this, too.
+            contract = tokens.contract_of(connection, wish.symbol) or b""
         wanted = lanes.transaction(
             sender=account.symid,
             nonce=nonce,
@@ -281,9 +321,7 @@ class Dispatcher:
                 work_node=self._work_node,
                 type_=TYPE_REMIT,
                 value=row.amount_hug,
-                extra_data=self._tags.make(
-                    refills.PURPOSE, row.member_id, row.id, self._sponsor.symid
-                ),
+                extra_data=refills.tag_of(self._tags, row, self._sponsor.symid),
             )
             self._record(connection, self._sponsor, wanted, refills.PURPOSE, row.id)
 
@@ -319,17 +357,27 @@ class Dispatcher:
         leaving, waiting = await self._database.read(self._departures)
         if leaving:
             now_ms = self._clock.now_ms()
-            await self._database.write(
-                lanes.move,
-                self._chain_id,
-                [(one.outgoing, one.state, one.outgoing.message) for one in leaving],
-                now_ms,
-            )
+            leaving = await self._database.write(self._leave, leaving, now_ms)
             # Two names for the crash tests; to the wire payments and refills are alike.
             with step("refill.broadcast"), step("transfer.broadcast"):
                 answers = await asyncio.gather(*(self._client.submit(one.raw) for one in leaving))
             await self._database.write(lanes.move, self._chain_id, _after(leaving, answers), now_ms)
         return waiting
+
+    def _leave(
+        self, connection: Connection, leaving: Sequence[Departure], now_ms: int
+    ) -> list[Departure]:
+        """Record what leaves: all but new payments of members frozen this moment."""
+        new = {
+            one.outgoing.sender
+            for one in leaving
+            if (one.outgoing.state, one.state) == (State.SIGNED, State.UNKNOWN)
+        }
+        frozen = members.frozen_among(connection, new)
+        kept = [one for one in leaving if one.outgoing.sender not in frozen]
+        changes = [(one.outgoing, one.state, one.outgoing.message) for one in kept]
+        lanes.move(connection, self._chain_id, changes, now_ms)
+        return kept
 
     def _departures(self, connection: Connection) -> tuple[list[Departure], bool]:
         now_ms = self._clock.now_ms()
@@ -348,13 +396,13 @@ class Dispatcher:
 
     async def _housekeeping(self) -> None:
         now_ms = self._clock.now_ms()
-        if now_ms - self._retried_ms >= QUEUED_RETRY_MS:
+        if not 0 <= now_ms - self._retried_ms < QUEUED_RETRY_MS:
             self._retried_ms = now_ms
             if await self._database.read(self._needs_gas):
                 await self._database.write(self._refill_stranded)
             if await self._database.read(realname.has_overdue, now_ms):
                 await self._database.write(realname.expire_overdue, now_ms)
-        if now_ms - self._heartbeat_ms >= HEARTBEAT_MS:
+        if not 0 <= now_ms - self._heartbeat_ms < HEARTBEAT_MS:
             self._heartbeat_ms = now_ms
             await self._state(caught_up=True)
 

@@ -113,6 +113,9 @@ class Settings:
     busy_poll_ms: int = _setting(25, "How often the dispatcher looks while payments are under way.")
     wait_max_s: int = _setting(20, "Longest `Prefer: wait=` that a request may ask for.")
     page_max: int = _setting(200, "Most rows in one page of a list.")
+    explorer_public_accounts: int = _setting(
+        0, "1: anybody may read the balance and history of an account; 0: only its owner."
+    )
 
     @property
     def data(self) -> Path:

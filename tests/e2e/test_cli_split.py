@@ -3,12 +3,13 @@
 import asyncio
 import json
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+import aiohttp
 import pytest
 
 from jigap.cli.api import Api
-from tests import processes
+from tests import postgres, processes
 from tests.e2e.test_cli_up import says_one_line
 
 
@@ -32,19 +33,48 @@ async def pay(url: str, key: str) -> dict:
         return await payer.pay(to["recipient_id"], "DEMO", "3", "demo payer passphrase", key=key)
 
 
-@pytest.fixture
-def split(start, tmp_path, postgres_url):
+@pytest.fixture(scope="module")
+def split(tmp_path_factory, postgres_server):
     """Data folder, settings of the environment, and the three long-running commands."""
-    with demo_on(tmp_path, postgres_url) as running:
-        assert running.stop() == 0
-    node = start("node", "--data", tmp_path, "--port", "0")
-    environment = {"JIGAP_DATABASE_URL": postgres_url, "JIGAP_CHAIN_URL": node.rpc}
-    dispatcher = start("dispatcher", "--data", tmp_path, "--json", **environment)
-    web = start("web", "--workers", "2", "--data", tmp_path, "--port", "0", "--json", **environment)
-    return tmp_path, environment, node, dispatcher, web
+    data = tmp_path_factory.mktemp("split")
+    with postgres.fresh_database(postgres_server) as database_url, ExitStack() as stack:
+        with demo_on(data, database_url) as running:
+            assert running.stop() == 0
+
+        def started(*arguments, **environment) -> processes.Running:
+            one = processes.start(*arguments, **environment)
+            stack.callback(one.kill)
+            return one
+
+        node = started("node", "--data", data, "--port", "0")
+        given = {"JIGAP_DATABASE_URL": database_url, "JIGAP_CHAIN_URL": node.rpc}
+        dispatcher = started("dispatcher", "--data", data, "--json", **given)
+        web = started("web", "--workers", "2", "--data", data, "--port", "0", "--json", **given)
+        yield data, given, node, dispatcher, web
 
 
-async def test_payments_through_two_workers_and_a_new_dispatcher(split, start):
+async def test_worker_that_dies_is_started_again(split):
+    *_, web = split
+    children = _children(web.process.pid)
+    assert len(children) == 2
+    for child in children:
+        processes.os.kill(child, processes.signal.SIGKILL)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            assert (await pay(web.url, "split-worker-killed"))["state"] == "confirmed"
+            break
+        except aiohttp.ClientError:  # nobody listens for a moment
+            await asyncio.sleep(0.2)
+    assert set(_children(web.process.pid)).isdisjoint(children)
+
+
+def _children(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as listed:
+        return [int(child) for child in listed.read().split()]
+
+
+async def test_payments_through_two_workers_and_a_new_dispatcher(split):
     data, environment, node, dispatcher, web = split
     paid = await asyncio.gather(*(pay(web.url, f"split-{n}") for n in range(6)))
     assert {one["state"] for one in paid} == {"confirmed"}
@@ -73,35 +103,9 @@ async def test_payments_through_two_workers_and_a_new_dispatcher(split, start):
     assert node.stop() == 0
 
 
-async def test_worker_that_dies_is_started_again(split):
-    *_, web = split
-    children = _children(web.process.pid)
-    assert len(children) == 2
-    for child in children:
-        processes.os.kill(child, processes.signal.SIGKILL)
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            assert (await pay(web.url, "split-worker-killed"))["state"] == "confirmed"
-            break
-        except (OSError, Exception) as error:
-            if type(error).__module__.startswith("aiohttp"):
-                await asyncio.sleep(0.2)
-                continue
-            raise
-    assert set(_children(web.process.pid)).isdisjoint(children)
-
-
-def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as listed:
-        return [int(child) for child in listed.read().split()]
-
-
 async def test_backup_of_postgresql_can_be_restored_into_postgresql(
     tmp_path, start, postgres_server
 ):
-    from tests import postgres
-
     with postgres.fresh_database(postgres_server) as first, demo_on(tmp_path / "a", first) as up:
         paid = await pay(up.url, "split-backup")
         done = processes.run(

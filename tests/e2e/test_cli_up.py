@@ -87,7 +87,7 @@ async def test_there_is_history_from_the_start(shared_platform: processes.Runnin
         assert len(history) >= 4
         assert {one["direction"] for one in history} == {"incoming", "outgoing"}
         assert {one["state"] for one in history} == {"confirmed"}
-        assert (await api.token("DEMO"))["total"] == "1000000"
+        assert (await api.token("DEMO"))["state"] == "active"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])

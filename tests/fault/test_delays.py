@@ -3,7 +3,7 @@
 import pytest
 
 from jigap.transfers import Standing, refusals
-from tests.fault.world import PASSPHRASE, world
+from tests.fault.world import PASSPHRASE, LyingNode, dump, load, world
 
 DELAY_S = 3600
 RISKY = {"new_payee_warn": "50", "new_payee_delay_s": DELAY_S}
@@ -86,3 +86,22 @@ async def test_nobody_else_confirms_or_withdraws(database, tmp_path):
         ):
             with pytest.raises(refusals.TransferUnknown):
                 await act
+
+
+async def test_a_payment_confirmed_after_the_backup_is_the_one_that_was_delayed_in_it(
+    database, tmp_path
+):
+    node = LyingNode()
+    async with world(database, tmp_path, node, **RISKY) as one:
+        payer, payee = await one.add_member("payer"), await one.add_member("payee")
+        await one.add_token("EST", "payer", "100")
+        made = await one.pay(payer, payee, "60", "key-0001", acknowledged=True)
+        kept = await dump(database)
+        one.clock.advance(DELAY_S * 1000)
+        await one.payments.confirm(payer, made.id, PASSPHRASE)
+        await one.turn(3)
+    await load(database, kept)
+    async with world(database, tmp_path, node, **RISKY) as again:
+        found = await again.pay(payer, payee, "60", "key-0001", acknowledged=True)
+        assert (found.id, found.state) == (made.id, Standing.CONFIRMED)
+        assert await again.balance(payer) == (40, 0)

@@ -16,7 +16,7 @@ from jigap.database import Database
 from jigap.node.client import Submitted
 from jigap.tokens import KeyReused
 from jigap.transfers import Standing, refusals
-from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, world
+from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, dump, load, world
 
 
 @pytest.fixture
@@ -224,11 +224,11 @@ async def test_a_restored_database_finds_its_payments_on_the_chain(
     async with world(database, tmp_path, node) as one:
         payer, payee = await one.add_member("payer"), await one.add_member("payee")
         await one.add_token("EST", "payer", "100")
-        kept = await _dump(database)
+        kept = await dump(database)
         made = await one.pay(payer, payee, "30", "key-0001")
         await one.turn(3)
         assert await one.balance(payer) == (70, 0)
-    await _load(database, kept)
+    await load(database, kept)
     async with world(database, tmp_path, node) as again:
         found = await again.pay(payer, payee, "30", "key-0001")
         assert found.state is Standing.CONFIRMED
@@ -278,44 +278,18 @@ async def _wallet(one: World):
     return (await one.database.read(members.get, one.payer)).wallet
 
 
-async def _dump(database: Database) -> dict[str, list[tuple]]:
-    from jigap.database import metadata
-
-    return await database.read(
-        lambda connection: {
-            table.name: [tuple(row) for row in connection.execute(table.select())]
-            for table in metadata.sorted_tables
-        }
-    )
-
-
-async def _load(database: Database, kept: dict[str, list[tuple]]) -> None:
-    from jigap.database import metadata
-
-    def load(connection):
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
-        for table in metadata.sorted_tables:
-            names = [column.name for column in table.columns]
-            rows = [dict(zip(names, row, strict=True)) for row in kept[table.name]]
-            if rows:
-                connection.execute(table.insert(), rows)
-
-    await database.write(load)
-
-
 async def test_a_lost_database_finds_tokens_and_refills_on_the_chain(
     database: Database, tmp_path: Path
 ):
     """Nothing but the keys and the chain is left: the books still agree."""
     node = LyingNode()
     async with world(database, tmp_path, node) as one:
-        empty = await _dump(database)
+        empty = await dump(database)
         payer, payee = await one.add_member("payer"), await one.add_member("payee")
         await one.add_token("EST", "payer", "100")
         await one.pay(payer, payee, "30", "key-0001")
         await one.turn(3)
-    await _load(database, {name: [] for name in empty})
+    await load(database, {name: [] for name in empty})
     async with world(database, tmp_path, node):
         found = await database.read(tokens.find, "EST")
         assert found.contract

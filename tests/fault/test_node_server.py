@@ -22,6 +22,7 @@ from jigap.node.guard import DoubleSign
 from jigap.node.server import (
     BATCH_BODY_BYTES_MAX,
     BODY_BYTES_MAX,
+    GENESIS_FILE,
     STORE_FOLDER,
     FolderInUse,
     FolderUnusable,
@@ -202,6 +203,15 @@ async def test_a_transaction_does_not_wait_for_the_beat(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_what_can_not_be_mined_yet_makes_no_blocks(tmp_path: Path) -> None:
+    slow = serving(tmp_path, block_interval_ms=60_000)
+    async with slow as running, NodeClient(running.rpc_url) as client:
+        for nonce in range(1, 5):
+            assert (await client.submit(remit(ALICE, nonce, BOB.symid).raw)).kind == "accepted"
+            await asyncio.sleep(0.05)
+        assert await client.block_number() == 0
+
+
 async def test_time_goes_on_where_the_clock_stands_still_or_goes_back(tmp_path: Path) -> None:
     clock = SimulatedClock(genesis().time_ms - 1_000_000)
     ready: asyncio.Future[RunningNode] = asyncio.get_running_loop().create_future()
@@ -264,6 +274,16 @@ async def test_refuses_another_genesis_and_goes_on_without_one(tmp_path: Path) -
     async with serving(tmp_path, genesis=None) as running:
         assert running.genesis_hash == begun
     await refused(NoGenesis, tmp_path / "elsewhere", genesis=None)
+
+
+async def test_a_first_start_that_was_cut_short_starts_again(tmp_path: Path) -> None:
+    Store(tmp_path / STORE_FOLDER).close()  # the file was made, nothing was written
+    async with serving(tmp_path) as running:
+        begun = running.genesis_hash
+    (tmp_path / GENESIS_FILE).unlink()  # block 0 was written, the document was not
+    async with serving(tmp_path) as running:
+        assert running.genesis_hash == begun
+    assert (tmp_path / GENESIS_FILE).read_bytes() == genesis().to_json()
 
 
 async def test_refuses_the_key_of_somebody_else(tmp_path: Path) -> None:

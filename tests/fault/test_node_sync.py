@@ -1,15 +1,12 @@
-"""The system calls show it: what is acknowledged was synced first.
+"""The system calls of the node show it: what is acknowledged was synced first.
 
-A kill leaves the page cache standing, so kills alone cannot tell a synced write from an unsynced
-one. The trace can: between the request and its answer there is a sync of the store, and between a
-block and its being shown there are one of the guard and one of the store.
+Between a request and its answer there is a sync of the store, and between a block and its being
+shown there are one of the guard and one of the store.
 """
 
 import asyncio
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,52 +17,7 @@ import pytest
 from jigap.node.client import NodeClient
 from tests.conftest import cannot_be_had
 from tests.fault.node_load import Payers, start_node
-
-CALLS = (
-    "trace=fdatasync,fsync,msync,pwrite64,pwritev,write,writev,sendto,sendmsg,read,recvfrom,openat"
-)
-
-
-@pytest.fixture
-def strace() -> str:
-    found = shutil.which("strace")
-    if found is None:
-        cannot_be_had("strace cannot be had: install it with `apt-get install strace`")
-    return found
-
-
-class Trace:
-    """A running strace of one process, writing to a file."""
-
-    def __init__(self, strace: str, process_id: int, output: Path) -> None:
-        self.output = output
-        self._process = subprocess.Popen(
-            [
-                strace,
-                "-f",
-                "-y",
-                "-s",
-                "4000",
-                "-e",
-                CALLS,
-                "-o",
-                str(output),
-                "-p",
-                str(process_id),
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stderr is not None
-        said = self._process.stderr.readline()
-        if "attached" not in said:
-            self._process.kill()
-            cannot_be_had(f"strace may not trace here: {said.strip()}")
-
-    def stop(self) -> list[str]:
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(10)
-        return self.output.read_text(errors="replace").splitlines()
+from tests.fault.syscalls import SENT, Trace, first, synced
 
 
 @pytest.fixture
@@ -89,26 +41,6 @@ async def _pay_once(rpc: str, payers: Payers) -> None:
         payers.acknowledged.add(signed.hash)
         while await client.receipt(signed.hash) is None:
             await asyncio.sleep(0.02)
-
-
-def first(lines: list[str], pattern: str, after: int = 0) -> int:
-    """The first line from ``after`` on that matches."""
-    for number, line in enumerate(lines[after:], after):
-        if re.search(pattern, line):
-            return number
-    raise AssertionError(f"no {pattern!r} after line {after} of {len(lines)}")
-
-
-SENT = r"(write|writev|sendto|sendmsg)\(\d+<(TCP|socket).*"
-
-
-def synced(lines: list[str], path: str, after: int) -> int:
-    """The line where a sync of a file under ``path`` had returned."""
-    begun = first(lines, rf"(fdatasync|fsync)\(\d+<[^>]*{path}>", after)
-    if re.search(r"= 0$", lines[begun]):
-        return begun
-    thread = lines[begun].split()[0]
-    return first(lines, rf"^{thread} .*(fdatasync|fsync) resumed>.*= 0$", begun)
 
 
 def test_a_transaction_is_synced_before_it_is_acknowledged(

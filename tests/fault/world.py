@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from jigap import auditor, index, lanes, members, tokens, transfers
 from jigap.ca import Issued
 from jigap.chain import symid, transaction
@@ -19,7 +21,7 @@ from jigap.chain.citizen import sign as sign_citizen
 from jigap.chain.invalid import Invalid
 from jigap.chain.signature import PrivateKey
 from jigap.clock import SimulatedClock
-from jigap.database import Database
+from jigap.database import Database, metadata
 from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.entropy import random_bytes
 from jigap.events import Bell
@@ -36,6 +38,7 @@ from jigap.node.client import (
     ChainTransaction,
     NodeUnreachable,
     Submitted,
+    Waiting,
 )
 from jigap.node.genesis import OPERATOR, TOKEN_OWNER, TREASURY, first_block, platform_genesis
 from jigap.node.state import MemoryReader, State
@@ -121,6 +124,12 @@ class LyingNode:
 
     async def citizen(self, who: bytes, tag: int) -> ChainCitizen | None:
         return None
+
+    async def pending(self) -> list[Waiting]:
+        return [
+            Waiting(one.hash, one.transaction.sender, one.transaction.extra_data)
+            for one in self.pool.values()
+        ]
 
     async def submit(self, raw: bytes) -> Submitted:
         signed = transaction.decode(raw)
@@ -350,6 +359,31 @@ async def world(
         assert report.conserved and report.clean, report.differences
     finally:
         made.close()
+
+
+async def dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table: what a backup of the database has."""
+    return await database.read(
+        lambda connection: {
+            table.name: [tuple(row) for row in connection.execute(table.select())]
+            for table in metadata.sorted_tables
+        }
+    )
+
+
+async def load(database: Database, kept: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Put a dump in the place of what is there."""
+
+    def put_back(connection: Connection) -> None:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        for table in metadata.sorted_tables:
+            names = [column.name for column in table.columns]
+            rows = [dict(zip(names, row, strict=True)) for row in kept[table.name]]
+            if rows:
+                connection.execute(table.insert(), rows)
+
+    await database.write(put_back)
 
 
 class _Signer:

@@ -1,6 +1,7 @@
 """One way to write: whole or not at all, durable when it returns, on both databases."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -125,3 +126,25 @@ async def test_what_is_written_outlives_the_handle(database_url: str):
     second = Database(database_url)
     assert await second.read(balances) == {3: 4}
     second.close()
+
+
+async def test_a_writer_nobody_waits_for_any_more_does_not_stop_the_others(database):
+    """A promise cancelled while it waits is left out; the thread goes on."""
+    if database.dialect != "sqlite":
+        return
+    started, go_on = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        started.set()
+        go_on.wait(5)
+
+    first = asyncio.ensure_future(database.write(hold))
+    await asyncio.to_thread(started.wait, 5)
+    ran: list[str] = []
+    promise = database._writer.submit(lambda _: ran.append("cancelled"))
+    assert promise.cancel()
+    last = asyncio.ensure_future(database.write(lambda _: ran.append("last")))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(first, last)
+    assert ran == ["last"]

@@ -23,7 +23,7 @@ def record(connection: Connection, subject: str) -> None:
 
 def record_then_fail(connection: Connection) -> None:
     record(connection, "lost")
-    raise ValueError
+    raise ValueError("after the event")
 
 
 async def test_event_is_saved_with_its_body(database: Database):
@@ -40,7 +40,7 @@ async def test_event_is_saved_with_its_body(database: Database):
 
 
 async def test_event_of_a_failed_change_is_not_saved(database: Database):
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="after the event"):
         await database.write(record_then_fail)
     assert await database.read(numbers) == []
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from jigap import index, tokens
 from jigap.auditor.comparison import compare_with_node
@@ -199,12 +199,13 @@ def _claims_without_transaction(connection: Connection) -> Iterator[Difference]:
     payment, mined = transfers.c, chain_transactions.c
     token = func.coalesce(payment.token, token_operations.c.symbol, SYM)
     since = index.first_height(connection)
+    nonce = case((outgoing.c.nonce < 0, -1 - outgoing.c.nonce), else_=outgoing.c.nonce)
     claims = (
         select(outgoing.c.subject_id, outgoing.c.state, token)
         .outerjoin_from(
             outgoing,
             chain_transactions,
-            and_(mined.sender == outgoing.c.sender, mined.nonce == outgoing.c.nonce),
+            and_(mined.sender == outgoing.c.sender, mined.nonce == nonce),
         )
         .outerjoin(transfers, payment.id == outgoing.c.subject_id)
         .outerjoin(token_operations, token_operations.c.id == outgoing.c.subject_id)

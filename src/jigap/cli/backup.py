@@ -11,6 +11,7 @@ After a restore the dispatcher reads the chain from the last block the database 
 payments made since: that is why a chain on disk that is newer than the backup's is kept.
 """
 
+import asyncio
 import hashlib
 import json
 import os
@@ -25,13 +26,13 @@ import lmdb
 import msgspec
 import typer
 
-from jigap import __version__, settings
+from jigap import __version__, lanes, settings
 from jigap.app import Folder, hold
 from jigap.cli import dump
 from jigap.cli.failure import CommandFailed
 from jigap.cli.options import Data, Json
 from jigap.clock import SystemClock
-from jigap.database import Database
+from jigap.database import Database, sqlite_url
 from jigap.keys import KeyRing
 from jigap.node.server import GENESIS_FILE, LOCK_FILE, STORE_FOLDER, locked_folder
 from jigap.node.store import Store
@@ -261,10 +262,22 @@ def _put_back(given: Settings, folder: Folder, source: Path, *, force: bool, cha
             dump.load(source / DATABASE, database, replace=force)
         finally:
             database.close()
+    asyncio.run(_forbid_payments(given, folder))
     if chain and (source / NODE).exists():
         _put_node(folder, source / NODE)
     for path in (*_files(folder.keystores), *_files(folder.service_keys), *parts.files):
         _sync(path)
+
+
+async def _forbid_payments(given: Settings, folder: Folder) -> None:
+    """Until a dispatcher has read the chain: the backup's had caught up, but long ago."""
+    database = Database(given.database_url or sqlite_url(folder.database))
+    try:
+        await database.write(
+            lanes.set_dispatch_state, caught_up=False, now_ms=SystemClock().now_ms()
+        )
+    finally:
+        database.close()
 
 
 def _put_node(folder: Folder, source: Path) -> None:

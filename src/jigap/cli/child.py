@@ -33,6 +33,10 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
+class ChildKilled(CommandFailed):
+    """A signal ended the child before it was ready; it had nothing to say against starting."""
+
+
 class Child:
     """One command that prints a line of JSON with ``"ready": true`` and then runs for long."""
 
@@ -56,7 +60,8 @@ class Child:
         """Start it and wait until it is ready; what it said then.
 
         ``inherited`` are file descriptors it keeps, also when it is started again. Raises
-        ``CommandFailed`` with its own last line when it ends or stays silent instead.
+        ``CommandFailed`` with its own last line when it ends or stays silent instead, and
+        ``ChildKilled`` when a signal ended it.
         """
         self._errors.clear()
         self._inherited = inherited
@@ -78,9 +83,15 @@ class Child:
                 ready = await _ready_line(self._process)
         except TimeoutError:
             ready = None
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
         if ready is None:
+            status = await self._ended()
             await self.stop()
             await errors
+            if status < 0:
+                raise ChildKilled(f"The {self.name} was killed while it started.")
             last = self._errors[-1] if self._errors else f"The {self.name} did not become ready."
             raise CommandFailed(last.removeprefix("jigap: "))
         self._readers = [errors, asyncio.create_task(_drain(self._process))]
@@ -98,12 +109,32 @@ class Child:
         while self._process is not None:
             since = loop.time()
             status = await self._process.wait()
-            deaths = 1 if loop.time() - since > STEADY_S else deaths + 1
+            deaths = 0 if loop.time() - since > STEADY_S else deaths
+            deaths = await self._start_again(deaths + 1, f"The {self.name} died (exit {status})")
+
+    async def _start_again(self, deaths: int, why: str) -> int:
+        """Start it once more, however often it is killed meanwhile; its deaths in a row by then.
+
+        What it says itself against starting is final: trying again would not change it.
+        """
+        while True:
             if deaths > RESTARTS_MAX:
                 raise CommandFailed(f"The {self.name} died {deaths} times in a row.")
-            self._say(f"The {self.name} died (exit {status}); starting it again.")
+            self._say(f"{why}; starting it again.")
             await asyncio.sleep(0.1 * 2**deaths)
-            await self.start(*self._inherited)
+            try:
+                await self.start(*self._inherited)
+                return deaths
+            except ChildKilled as killed:
+                deaths, why = deaths + 1, killed.detail.rstrip(".")
+
+    async def _ended(self) -> int:
+        """The exit status of a child that has closed its output; 0 if it goes on all the same."""
+        assert self._process is not None
+        try:
+            return await asyncio.wait_for(self._process.wait(), 1)
+        except TimeoutError:
+            return 0
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL for one that does not listen."""

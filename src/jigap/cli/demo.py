@@ -61,7 +61,8 @@ def demo(json_: Json = False) -> None:
     story = Story(Console(quiet=json_))
     with tempfile.TemporaryDirectory(prefix="jigap-demo-") as folder:
         try:
-            run(story.tell(Path(folder) / "data"))
+            if not run(story.tell(Path(folder) / "data")):
+                story.surprises.append("the demo was stopped")
         except Refusal as refusal:
             story.surprises.append(refusal.detail)
     if json_:

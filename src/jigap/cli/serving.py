@@ -1,6 +1,6 @@
 """What long-running commands have in common: one event loop, a clean stop, a web server in it.
 
-SIGTERM and SIGINT ask for the stop; a second one while stopping changes nothing. A part that ends
+SIGTERM and SIGINT cancel the command; a second one while it stops changes nothing. A part that ends
 by itself ends the command, with that part's refusal as the reason.
 """
 
@@ -21,13 +21,39 @@ from jigap.refusal import Refusal
 GRACE_S = 10
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a command's coroutine on uvloop, its warnings going to stderr."""
+def run(main: Coroutine[Any, Any, None]) -> bool:
+    """Run a command's coroutine on uvloop, its warnings going to stderr.
+
+    SIGTERM and SIGINT cancel it, at whatever point it is, and its own ``finally`` clauses stop what
+    it has started. False if that happened.
+    """
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="jigap: %(name)s: %(message)s"
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        return runner.run(_stoppable(main))
+
+
+async def _stoppable(main: Coroutine[Any, Any, None]) -> bool:
+    task = asyncio.create_task(main)
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+        return False
+    return True
 
 
 def say(text: str) -> None:
@@ -35,22 +61,9 @@ def say(text: str) -> None:
     print(f"jigap: {text}", file=sys.stderr, flush=True)
 
 
-def stop_event() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
-
-
-async def until(stop: asyncio.Event, *parts: "asyncio.Task[Any]") -> None:
-    """Wait until asked to stop or until a part ends; its refusal, if it has one, is raised."""
-    asked = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((asked, *parts), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        asked.cancel()
+async def until(*parts: "asyncio.Task[Any]") -> None:
+    """Wait until a part ends; its refusal, if it has one, is raised."""
+    await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     for part in parts:
         if part.done():
             raise_refusal(part)

@@ -1,5 +1,6 @@
 """`jigap simulate`: other people's services, simulated as programs of their own."""
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from jigap import settings
 from jigap.cli.child import die_with_parent
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, ParentPid
-from jigap.cli.serving import run, stop_event
+from jigap.cli.serving import run
 from jigap.clock import SystemClock
 from jigap.realname import SmsSender, SolapiSender
 from jigap.realname.simulated import DEVELOPMENT_SECRET, SimulatedAgency
@@ -47,7 +48,6 @@ def agency(
 
 
 async def _serve(given: Settings, port: int) -> None:
-    stop = stop_event()
     listener = listen("127.0.0.1", port)
     simulated = SimulatedAgency(
         SystemClock(), secret=given.agency_secret or DEVELOPMENT_SECRET, sender=_sender(given)
@@ -57,8 +57,10 @@ async def _serve(given: Settings, port: int) -> None:
     await web.SockSite(runner, listener).start()
     url = url_of(listener)
     print(json.dumps({"ready": True, "url": url, "inbox": f"{url}/inbox"}), flush=True)
-    await stop.wait()
-    await runner.cleanup()
+    try:
+        await asyncio.Event().wait()  # until SIGTERM or Ctrl-C cancels it
+    finally:
+        await runner.cleanup()
 
 
 def _sender(given: Settings) -> SmsSender | None:

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from jigap import settings
-from jigap.app import App, build, install
+from jigap.app import build, install
 from jigap.cli.child import Child, die_with_parent
 from jigap.cli.failure import CommandFailed
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, ParentPid, Port
 from jigap.cli.platform import dispatching, serving
-from jigap.cli.serving import end, run, say, stop_event, until
+from jigap.cli.serving import end, run, say, until
 from jigap.settings import Settings
 
 
@@ -68,7 +68,6 @@ def _split_settings(data: Path | None, port: int | None) -> Settings:
 
 
 async def _workers(given: Settings, count: int, json_: bool) -> None:
-    stop = stop_event()
     listener = listen(given.host, given.port)
     workers = [Child("web worker", _worker_command(given, listener), say) for _ in range(count)]
     keeping: list[asyncio.Task[None]] = []
@@ -76,7 +75,7 @@ async def _workers(given: Settings, count: int, json_: bool) -> None:
         await asyncio.gather(*(worker.start(listener.fileno()) for worker in workers))
         keeping = [asyncio.create_task(worker.keep_running()) for worker in workers]
         _ready(json_, url=url_of(listener))
-        await until(stop, *keeping)
+        await until(*keeping)
     finally:
         await end(*keeping)
         await asyncio.gather(*(worker.stop() for worker in workers))
@@ -88,32 +87,23 @@ def _worker_command(given: Settings, listener: socket.socket) -> list[str]:
 
 
 async def _worker(given: Settings, listener: socket.socket) -> None:
-    stop = stop_event()
     app = build(given)
     try:
         async with serving(app, listener) as answering:
             _ready(True)
-            await until(stop, answering)
+            await until(answering)
     finally:
         await app.close()
 
 
 async def _dispatcher(given: Settings, json_: bool) -> None:
-    stop = stop_event()
     app = build(given)
-    working = asyncio.create_task(_work(app, json_))
     try:
-        await until(stop, working)
+        async with dispatching(app) as parts:
+            _ready(json_)
+            await until(*parts)
     finally:
-        await end(working)
         await app.close()
-
-
-async def _work(app: App, json_: bool) -> None:
-    """Also while it waits for the lease it can be asked to stop."""
-    async with dispatching(app) as parts:
-        _ready(json_)
-        await until(asyncio.Event(), *parts)
 
 
 def _ready(json_: bool, **facts: str) -> None:

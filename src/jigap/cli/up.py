@@ -20,7 +20,7 @@ from jigap.app import Folder, hold, install
 from jigap.cli.child import Child, die_with_parent
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, NodePort, ParentPid, Port
-from jigap.cli.serving import end, run, say, stop_event, until
+from jigap.cli.serving import end, run, say, until
 from jigap.entropy import new_token
 from jigap.settings import Settings
 
@@ -60,7 +60,6 @@ def up(
 
 
 async def _up(given: Settings, demo: bool, simulated_agency: bool, json_: bool) -> None:
-    stop = stop_event()
     listener = listen(given.host, given.port)
     url = url_of(listener)
     with Console(stderr=True).status("Starting …", spinner="dots") as status:
@@ -82,8 +81,7 @@ async def _up(given: Settings, demo: bool, simulated_agency: bool, json_: bool) 
                     people = await platform.seed_demo(parts.app, listener)
                 status.stop()
                 _announce(url, rpc, people, inbox, json_)
-                await until(stop, *parts.tasks, *node, *agency)
-                tell("Stopping")
+                await until(*parts.tasks, *node, *agency)
 
 
 @asynccontextmanager

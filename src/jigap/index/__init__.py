@@ -17,6 +17,7 @@ from jigap.index.effects import Movement as Movement
 from jigap.index.effects import MovementKind as MovementKind
 from jigap.index.effects import Shortfall as Shortfall
 from jigap.index.effects import effects_of as effects_of
+from jigap.index.effects import printable as printable
 from jigap.index.follow import Applied as Applied
 from jigap.index.follow import BlockMissing as BlockMissing
 from jigap.index.follow import ChainForked as ChainForked
@@ -40,6 +41,7 @@ from jigap.index.records import first_height as first_height
 from jigap.index.records import height as height
 from jigap.index.records import holding as holding
 from jigap.index.records import holdings as holdings
+from jigap.index.records import is_active as is_active
 from jigap.index.records import is_citizen as is_citizen
 from jigap.index.records import place as place
 from jigap.index.records import tagged as tagged

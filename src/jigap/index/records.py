@@ -41,6 +41,8 @@ POSITION_BITS = 16
 KEYS_PER_QUERY = 500
 PAGE_MAX = 1_000
 TAG_BYTES_MAX = 32
+#: The status of a citizen that is not locked, marked or revoked.
+ACTIVE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,15 @@ def is_citizen(connection: Connection, symid: bytes) -> bool:
     """Whether the SymID is registered, in whatever state."""
     table = chain_citizens.c
     return connection.scalar(select(table.symid).where(table.symid == symid)) is not None
+
+
+def is_active(connection: Connection, symid: bytes, key_hash: bytes) -> bool:
+    """Whether the chain takes what this key signs for the SymID: registered, bound, not revoked."""
+    table = chain_citizens.c
+    query = select(table.symid).where(
+        table.symid == symid, table.key_hash == key_hash, table.status == ACTIVE
+    )
+    return connection.scalar(query) is not None
 
 
 def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:

@@ -26,7 +26,7 @@ from jigap import audit, entropy, events
 from jigap.chain.signature import PrivateKey
 from jigap.chain.transaction import SignedTransaction, Transaction, sign
 from jigap.clock import Clock
-from jigap.database import Database
+from jigap.database import Database, DatabaseBusy
 from jigap.keys import attempts, copies, envelope, keystore
 from jigap.keys.attempts import Attempt, PassphraseBusy
 from jigap.keys.copies import NewKey, StoredKey
@@ -45,6 +45,8 @@ T = TypeVar("T")
 TURNS_MAX = 64
 #: How long to wait for a lease that another process holds.
 LEASE_WAIT_S = 5.0
+#: How long to wait before asking a busy database again.
+BUSY_PAUSE_S = 0.05
 
 
 class Unlocked:
@@ -116,6 +118,13 @@ class Vault:
         with step("wallet.file"):
             await asyncio.to_thread(self._files.write, wallet_id, key.version, key.envelope)
         return key
+
+    async def discard(self, key: NewKey) -> None:
+        """Take away the first copy of a key whose wallet was not made; a key with a row stays."""
+        try:
+            await self._database.read(copies.stored, key.wallet_id)
+        except copies.KeystoreMissing:
+            await asyncio.to_thread(self._files.remove, key.wallet_id, key.version)
 
     @asynccontextmanager
     async def unlocked(self, wallet_id: str, passphrase: str) -> AsyncIterator[Unlocked]:
@@ -225,15 +234,15 @@ class Vault:
                 try:
                     opened = await place.run(self._open, attempt.key, normalized(passphrase))
                 except PassphraseWrong as wrong:
-                    await self._database.write(attempts.keep, attempt, self._clock.now_ms())
+                    await self._settle(attempts.keep, attempt, self._clock.now_ms())
                     raise _told(wrong, attempt) from None
                 except BaseException:
-                    await self._database.write(attempts.undo, attempt)
+                    await self._settle(attempts.undo, attempt)
                     raise
                 try:
                     return await then(place, attempt, opened)
                 finally:
-                    await self._database.write(attempts.give_back, attempt)
+                    await self._settle(attempts.give_back, attempt)
 
     async def _imported(
         self,
@@ -251,7 +260,7 @@ class Vault:
                     must_be_the_key_of(lease.key, opened)
                     return await self._put_away(place, lease.key, opened, text, member_id)
                 finally:
-                    await self._database.write(attempts.undo, lease)
+                    await self._settle(attempts.undo, lease)
 
     async def _take(self, wallet_id: str, *, counted: bool) -> Attempt:
         """Take the lease, waiting a little for another process to end with it."""
@@ -273,6 +282,14 @@ class Vault:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, 0.05)
+
+    async def _settle(self, fn: Callable[..., None], *args: Any) -> None:
+        """Settle attempt and lease, however busy the database is: the passphrase was tried."""
+        while True:
+            try:
+                return await self._database.write(fn, *args)
+            except DatabaseBusy:
+                await asyncio.sleep(BUSY_PAUSE_S)
 
     @asynccontextmanager
     async def _turn(self, wallet_id: str) -> AsyncIterator[None]:

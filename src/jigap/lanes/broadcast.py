@@ -90,4 +90,5 @@ def _is_due(entry: Outgoing, cancelling: bool, now_ms: int) -> bool:
     if entry.state is State.SIGNED or (cancelling and entry.state is not State.CANCELLING):
         return True
     pause_ms = RESEND_SENT_MS if entry.state is State.SENT else RESEND_UNKNOWN_MS
-    return now_ms - entry.last_sent_ms >= pause_ms
+    # A clock that was set back must not keep anything waiting.
+    return not 0 <= now_ms - entry.last_sent_ms < pause_ms

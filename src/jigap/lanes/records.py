@@ -2,10 +2,11 @@
 
 A lane is one account's sequence of nonces. ``lanes.next_nonce`` is the row that everything about an
 account's spending is decided under: whoever changes it has locked it first, and a row in
-``outgoing`` can only be added at exactly that nonce.
+``outgoing`` can only be added at exactly that nonce. What a nonce was used for has the row of that
+nonce; one that was made void by a payment our records had lost has a negative number instead.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,8 @@ from jigap.database import Amount, insert_if_absent, metadata
 from jigap.lanes.outcome import Outgoing, Settled, outcome
 from jigap.lanes.states import FINAL, State, advance
 from jigap.node.client import ChainBlock, ChainTransaction
+
+MESSAGE_CHARS_MAX = 500
 
 lanes = Table(
     "lanes",
@@ -136,7 +139,8 @@ def move(
 ) -> None:
     """Bring rows to new, non-final states, with the node's last word on each.
 
-    A row that a block ended in the meantime stays ended.
+    A row that a block ended in the meantime stays ended. A node may say anything, so only what
+    every database can hold is kept.
     """
     for entry, state, message in changes:
         wanted = state if state == entry.state else advance(entry.state, state)
@@ -148,7 +152,11 @@ def move(
                 outgoing.c.nonce == entry.nonce,
                 outgoing.c.final.is_(False),
             )
-            .values(state=wanted.value, message=message[:500], last_sent_ms=now_ms)
+            .values(
+                state=wanted.value,
+                message=index.printable(message, MESSAGE_CHARS_MAX),
+                last_sent_ms=now_ms,
+            )
         )
 
 
@@ -187,10 +195,31 @@ def settle(
 
 
 def adopt(connection: Connection, chain_id: int, entry: Outgoing, block: ChainBlock) -> None:
-    """Remember a transaction of ours that a block has ended and that our records had lost."""
+    """Remember a transaction of ours that a block has ended and that our records had lost.
+
+    A row that it made void gives way: it keeps its nonce as ``-1 - nonce``.
+    """
+    connection.execute(
+        update(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.sender == entry.sender,
+            outgoing.c.nonce == entry.nonce,
+            outgoing.c.state == State.VOID.value,
+        )
+        .values(nonce=-1 - entry.nonce)
+    )
     _insert(
         connection, chain_id, entry, final=True, block_number=block.number, final_ms=block.time_ms
     )
+
+
+def known(connection: Connection, chain_id: int, hashes: Collection[bytes]) -> set[bytes]:
+    """Which of these transactions we have prepared."""
+    query = select(outgoing.c.hash).where(
+        outgoing.c.chain_id == chain_id, outgoing.c.hash.in_(sorted(hashes))
+    )
+    return set(connection.scalars(query))
 
 
 def with_tag(connection: Connection, chain_id: int, sender: bytes, tag: bytes) -> str | None:

@@ -325,13 +325,11 @@ def create_operator(
 
 def rewrap_data_keys(connection: Connection, ring: KeyRing, limit: int = 500) -> int:
     """Seal data keys again that an older master key sealed; how many were. Again until 0."""
-    rewrapped = 0
-    for row in records.sealed_data_keys(connection):
-        if rewrapped < limit and ring.sealed_with(row.data_key_sealed) != ring.current:
-            fresh = personal.rewrapped(ring, row.id, row.data_key_sealed)
-            records.change(connection, row.id, data_key_sealed=fresh)
-            rewrapped += 1
-    return rewrapped
+    rows = records.data_keys_sealed_before(connection, personal.seal_prefix(ring), limit)
+    for row in rows:
+        fresh = personal.rewrapped(ring, row.id, row.data_key_sealed)
+        records.change(connection, row.id, data_key_sealed=fresh)
+    return len(rows)
 
 
 def token_hash(token: str) -> bytes:

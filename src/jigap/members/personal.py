@@ -110,6 +110,11 @@ def new_data_key(ring: KeyRing, member_id: str) -> bytes:
     return _wrap(ring, member_id, entropy.random_bytes(DATA_KEY_BYTES))
 
 
+def seal_prefix(ring: KeyRing) -> bytes:
+    """The first bytes of everything that the newest master key seals: its version."""
+    return ring.current.to_bytes(4, "big")
+
+
 def rewrapped(ring: KeyRing, member_id: str, data_key_sealed: bytes) -> bytes:
     """The same data key under the ring's newest master key."""
     return _wrap(ring, member_id, ring.open(data_key_sealed, _key_label(member_id)))

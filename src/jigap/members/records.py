@@ -104,9 +104,11 @@ def credentials(connection: Connection, login: str) -> Credentials | None:
     return None if row is None else Credentials(row.id, row.password_hash)
 
 
-def sealed_data_keys(connection: Connection) -> list[AnyRow]:
-    """Id and sealed data key of every member."""
-    return list(connection.execute(select(members.c.id, members.c.data_key_sealed)))
+def data_keys_sealed_before(connection: Connection, prefix: bytes, limit: int) -> list[AnyRow]:
+    """Id and data key of members whose key was not sealed under the version of this prefix."""
+    present = func.substr(members.c.data_key_sealed, 1, len(prefix))
+    query = select(members.c.id, members.c.data_key_sealed).where(present != prefix)
+    return list(connection.execute(query.order_by(members.c.number).limit(limit)))
 
 
 def add(connection: Connection, **values: Any) -> bool:

@@ -43,6 +43,7 @@ ASK_AT_ONCE_MAX = 16
 ASK_AGAIN_MS = 5_000
 ASK_AGAIN_MAX_MS = 10 * 60 * 1000
 POLL_S = 0.1
+REASON_CHARS_MAX = 200
 
 
 class WalletExists(Refusal):
@@ -100,7 +101,11 @@ class Wallets:
                 with step("wallet.row"):
                     await self._database.write(_insert, member_id, key, self._clock.now_ms())
             except IntegrityError:
+                await self._vault.discard(key)  # another process was first
                 raise WalletExists("This member has a wallet already.") from None
+            except Refusal:
+                await self._vault.discard(key)
+                raise
         self._work.ring()
         return await self.of(member_id)
 
@@ -295,5 +300,5 @@ def _note_refused(connection: Connection, wallet_id: str, reason: str) -> None:
     connection.execute(
         update(wallets)
         .where(wallets.c.wallet_id == wallet_id, wallets.c.state != WalletState.ACTIVE)
-        .values(refused_reason=reason[:200])
+        .values(refused_reason=index.printable(reason, REASON_CHARS_MAX))
     )

@@ -41,6 +41,7 @@ __all__ = [
     "RpcError",
     "Submitted",
     "Tag",
+    "Waiting",
 ]
 
 T = TypeVar("T")
@@ -91,6 +92,15 @@ class ChainTransaction:
     def fee_hug(self) -> int:
         """What the sender paid for gas."""
         return self.gas_used * self.gas_price
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A transaction in the pool."""
+
+    hash: bytes
+    sender: bytes
+    extra_data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +327,17 @@ class NodeClient:
         return await asyncio.gather(
             *(self.call("sym_getTransactionReceipt", one) for one in hashes)
         )
+
+    async def pending(self) -> list[Waiting]:
+        """What waits in the pool for one of the next blocks; empty where a node does not tell."""
+        try:
+            answer = await self._typed(list, "sym_pendingTransactions")
+        except RpcError as refused:
+            if refused.rpc_code != -32601:
+                raise
+            return []
+        names = ("hash", "from", "extraData")
+        return _read(lambda: [Waiting(*(_bytes(one[name]) for name in names)) for one in answer])
 
     # -- what a client may change ---------------------------------------------------------------
 

@@ -30,6 +30,17 @@ class DoubleSign(Refusal):
     )
 
 
+class GuardDamaged(Refusal):
+    """Neither slot can be read, which no crash explains: nobody knows what was signed."""
+
+    code: ClassVar[str] = "guard_damaged"
+    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    hint: ClassVar[str] = (
+        "Put the guard files back from a backup. Deleting them lets the node sign anything above "
+        "its store again: do so only if no newer copy of the chain exists anywhere."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SignedBlock:
     """What was last signed: height, block hash, encoded block."""
@@ -40,11 +51,16 @@ class SignedBlock:
 
 
 class Guard:
-    """The guard files in ``folder``. One process only; the caller holds the folder's lock."""
+    """The guard files in ``folder``. One process only; the caller holds the folder's lock.
+
+    Raises ``GuardDamaged``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._paths = (folder / "signed.0", folder / "signed.1")
         found = [signed for path in self._paths if (signed := _read(path)) is not None]
+        if not found and all(path.exists() for path in self._paths):
+            raise GuardDamaged(f"neither guard file in {folder} can be read", folder=str(folder))
         self.last: SignedBlock | None = max(found, key=lambda one: one.number, default=None)
 
     def check(self, number: int, block_hash: bytes) -> None:

@@ -4,8 +4,6 @@ LMDB maps the file into memory and trusts it: a page of garbage can end the proc
 So a child process reads everything first, and whatever becomes of the child, the parent can say in
 one line that the store is damaged. The state is added up again, from nothing, and must give the
 state root of the last header; the last headers must follow each other.
-
-``python -m jigap.node.inspection FOLDER`` is that child, and prints what it found.
 """
 
 import os
@@ -29,6 +27,7 @@ HEADERS_MAX = 256
 TRANSACTIONS_MAX = 20_000
 TIMEOUT_S = 120
 
+_CHILD = "import sys; from jigap.node import inspection; sys.exit(inspection.main(sys.argv[1]))"
 _EMPTY = 3
 _DAMAGED = 4
 
@@ -37,7 +36,7 @@ def check_store(folder: Path, *, may_be_empty: bool = False) -> None:
     """Raises ``StoreDamaged`` unless the file in ``folder`` is a sound chain."""
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "jigap.node.inspection", str(folder)],
+            [sys.executable, "-P", "-c", _CHILD, str(folder)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -91,9 +90,10 @@ def _inspect_body(view: View, number: int) -> None:
     block.check_roots()
 
 
-def main(folder: Path) -> int:
+def main(folder: str) -> int:
+    """The child: its exit status, after printing what it found."""
     try:
-        store = Store(folder)
+        store = Store(Path(folder))
         with store.view() as view:
             if view.meta(b"format") is None and view.entry_count() == 0:
                 return _EMPTY
@@ -103,7 +103,3 @@ def main(folder: Path) -> int:
         sys.stdout.write(f"the chain store in {folder} is damaged: {error}\n")
         return _DAMAGED
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -163,6 +163,14 @@ class Mempool:
                 (pending if nonce < executable else queued).append(waiting.candidate.signed)
         return pending, queued
 
+    def counts(self, state: State) -> tuple[int, int]:
+        """How many are pending and how many queued."""
+        pending = 0
+        for symid in self._lanes:
+            nonce = state.account(symid).nonce
+            pending += self.next_nonce(symid, nonce) - nonce
+        return pending, len(self._by_hash) - pending
+
     # -- citizens --
 
     def add_citizen(self, state: State, signed: SignedCitizenTransaction) -> CitizenCandidate:

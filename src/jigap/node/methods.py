@@ -316,7 +316,8 @@ def _citizen_block_by_hash(chain: SoloChain, params: Params) -> CitizenBlock | N
 
 
 def _citizen_count_in(chain: SoloChain, found: CitizenBlock | None) -> str | None:
-    return None if found is None else hex(sum(1 for _ in chain.view.citizens(found.number)))
+    main = chain.view.header(found.main_number) if found else None
+    return None if main is None else hex(main.citizen_count)
 
 
 # -- warrant: the block signer, for ever ----------------------------------------
@@ -353,8 +354,8 @@ def _warrant_block(chain: SoloChain, params: Params) -> Form:
 
 
 def txpool_status(chain: SoloChain, params: Params) -> Form:
-    pending, queued = chain.pool.content(State(chain.view))
-    return {"pending": hex(len(pending)), "queued": hex(len(queued))}
+    pending, queued = chain.pool.counts(State(chain.view))
+    return {"pending": hex(pending), "queued": hex(queued)}
 
 
 def txpool_content(chain: SoloChain, params: Params) -> Form:

@@ -30,20 +30,20 @@ class Producer:
         """Make blocks until cancelled or until the store fails."""
         loop = asyncio.get_running_loop()
         made_at = loop.time()
-        if self._chain.has_candidates():
-            self._wake.set()
         while True:
             await self._wait_until(made_at + self._interval_s)
             await asyncio.sleep(max(0.0, made_at + self._min_s - loop.time()))
             self._wake.clear()
+            if loop.time() < made_at + self._interval_s and not self._chain.wants_block():
+                continue  # what came can not be in a block yet
             made_at = loop.time()
             await self._chain.extend(self._now_ms())
-            if self._chain.has_candidates():
-                self._wake.set()
 
     async def _wait_until(self, deadline: float) -> None:
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(deadline, self._wake.set)
+        """Wait for the beat, or for something that does not have to."""
+        if self._chain.wants_block():
+            return
+        timer = asyncio.get_running_loop().call_at(deadline, self._wake.set)
         try:
             await self._wake.wait()
         finally:

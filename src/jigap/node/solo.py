@@ -202,9 +202,9 @@ class SoloChain:
 
     # -- make blocks ----------------------------------------
 
-    def has_candidates(self) -> bool:
-        """Whether something waits that the next block could hold."""
-        return self.pool.has_candidates(State(self.view))
+    def wants_block(self) -> bool:
+        """Whether something waits that the next block could hold, or that must be told."""
+        return self.failure is not None or self.pool.has_candidates(State(self.view))
 
     async def extend(self, now_ms: int) -> Block:
         """Make, sign and commit the next block. Raises ``StoreFailed`` or ``DoubleSign``."""

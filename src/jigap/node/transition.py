@@ -219,6 +219,15 @@ def _check_recipient(state: State, asked: Transaction) -> None:
             raise DepositLocked(role=citizen.role)
 
 
+def gas_needed(asked: Transaction) -> int:
+    """The most gas that applying the transaction can use: what it takes of a block.
+
+    Gas can be computed to the unit, so a block is filled by what transactions need and not by the
+    limits they state: nobody can crowd others out with a limit they will never use.
+    """
+    return min(asked.gas_limit, gas.gas_used(not asked.to, asked.type, asked.input))
+
+
 def signer_of(signed: SignedTransaction, chain_id: int) -> bytes:
     """The key hash that signed for this chain; raises ``InvalidSender`` when no key can have."""
     try:
@@ -243,9 +252,9 @@ def apply_transaction(
     account = state.account(asked.sender)
     if asked.nonce > account.nonce:
         raise NonceTooHigh(nonce=asked.nonce, expected=account.nonce)
-    if gas_used_before + asked.gas_limit > rules.block_gas_limit:
+    if gas_used_before + gas_needed(asked) > rules.block_gas_limit:
         raise GasLimitExceeded(
-            gas_limit=asked.gas_limit, block_gas_limit=rules.block_gas_limit - gas_used_before
+            gas_needed=gas_needed(asked), block_gas_left=rules.block_gas_limit - gas_used_before
         )
     # After this point the transaction is in the block, whatever its call does.
     outcome = _run(state, asked)
@@ -435,13 +444,8 @@ class _Making:
         return (
             len(self.transactions) < BLOCK_TRANSACTIONS_MAX
             and self.bytes_used + len(signed.raw) <= BLOCK_BYTES_MAX
-            and self.gas_used + self._gas_asked(signed) <= self.rules.block_gas_limit
+            and self.gas_used + gas_needed(signed.transaction) <= self.rules.block_gas_limit
         )
-
-    def _gas_asked(self, signed: SignedTransaction) -> int:
-        # What no block could ever hold must be refused, not waited for.
-        gas_limit = signed.transaction.gas_limit
-        return 0 if gas_limit > self.rules.block_gas_limit else gas_limit
 
     def add_citizen(self, one: CitizenCandidate) -> None:
         registration.apply_citizen(self.state, one.signed, one.signer)

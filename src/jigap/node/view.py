@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from jigap.chain import citizen, rlp, transaction
 from jigap.chain.block import Block, Body, Receipt, SignedHeader
 from jigap.chain.citizen import SignedCitizenTransaction
-from jigap.chain.hashing import HASH_BYTES
+from jigap.chain.hashing import HASH_BYTES, sha3_256
 from jigap.chain.transaction import SignedTransaction
 from jigap.node.lthash import LtHash
 from jigap.node.state import StateReader
@@ -185,7 +185,7 @@ class View:
 
     def transaction_hashes(self, number: int) -> list[bytes]:
         """The hashes of the transactions of a block in order."""
-        return [one.signed.hash for one in self.transactions(number)]
+        return [sha3_256(_raw_of(value)) for _, value in self._under("transactions", be64(number))]
 
     def transaction(self, hash_: bytes) -> Located | None:
         """A transaction that is in a block."""
@@ -269,6 +269,10 @@ class _Earlier:
     def get(self, key: bytes) -> bytes | None:
         replaced, value = self._view.value_before(key, self._number)
         return value if replaced else self._view.get(key)
+
+
+def _raw_of(value: bytes) -> bytes:
+    return rlp.read_bytes(rlp.read_list(rlp.decode(value), "stored transaction", 2)[0], "raw")
 
 
 def _located(place: bytes, value: bytes) -> Located:

@@ -105,6 +105,11 @@ def by_contract(connection: Connection, contract: bytes) -> Token | None:
     return None if row is None else _token(row)
 
 
+def contract_of(connection: Connection, symbol: str) -> bytes | None:
+    """The contract of a symbol; None if there is no such token, or none yet."""
+    return connection.scalar(select(tokens.c.contract).where(tokens.c.symbol == symbol))
+
+
 def every(connection: Connection) -> list[Token]:
     """All registered tokens, by symbol."""
     return [_token(row) for row in connection.execute(select(tokens).order_by(tokens.c.symbol))]
@@ -215,7 +220,7 @@ def operation(connection: Connection, operation_id: str) -> Operation:
     return _operation(row)
 
 
-def wished(connection: Connection, limit: int = 32) -> list[Operation]:
+def wished(connection: Connection, limit: int | None = 32) -> list[Operation]:
     """Operations that nobody has signed yet, oldest first."""
     rows = connection.execute(
         _operations().where(outgoing.c.state.is_(None)).order_by(token_operations.c.id).limit(limit)

@@ -6,8 +6,10 @@ dispatcher, which alone holds the service keys.
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from jigap import audit, events, index, lanes, members
 from jigap.chain import sct20, symid
@@ -190,7 +192,12 @@ class Tokens:
         return await self._database.read(_account_of, name)
 
     async def _record(self, operator_id: str, key: str, wish: Wish) -> Operation:
-        operation_id = await self._database.write(self._insert, operator_id, require_key(key), wish)
+        insert = partial(self._insert, operator_id=operator_id, key=require_key(key), wish=wish)
+        try:
+            operation_id = await self._database.write(insert)
+        except IntegrityError:
+            # Another process was first with this key or this symbol: now its row can be seen.
+            operation_id = await self._database.write(insert)
         self._bell.ring()
         return await self.operation(operation_id)
 
@@ -277,6 +284,32 @@ def adopt(
     """Take back an operation of ours that our records had lost; False if it is not ours."""
     if mined.type != TYPE_SCT or not tags.is_ours(mined.extra_data, mined.sender):
         return False
+    if members.by_symid(connection, mined.sender) is not None:
+        return False  # a member's own transaction, with the tag of an old payment copied into it
+    wished = _wished_before(connection, tags, mined)
+    operation_id = wished or _add_found(connection, block, mined)
+    if operation_id is None:
+        return False
+    entry = lanes.adopted(mined, records.PURPOSE, operation_id, block.time_ms)
+    lanes.adopt(connection, chain_id, entry, block)
+    if wished:
+        settle(connection, wished, entry.state, "found_on_chain", block.time_ms)
+    return True
+
+
+def _wished_before(connection: Connection, tags: TagKeys, mined: ChainTransaction) -> str | None:
+    """The operation that the backup had only wished for and that this transaction was, or None."""
+    for one in records.wished(connection, limit=None):
+        if tag_of(tags, connection, one.id, mined.sender) == mined.extra_data:
+            if one.wish.kind is Kind.CREATE:
+                contract = symid.contract_address(mined.sender, mined.nonce)
+                records.set_contract(connection, one.wish.symbol, contract)
+            return one.id
+    return None
+
+
+def _add_found(connection: Connection, block: ChainBlock, mined: ChainTransaction) -> str | None:
+    """Write down an operation that the backup knew nothing of; None if it is of another token."""
     made = sct20.decode(mined.input)
     if isinstance(made, sct20.Create):
         wish = Wish(Kind.CREATE, made.symbol, name=made.name, amount=made.amount)
@@ -288,17 +321,11 @@ def adopt(
     else:
         token = records.by_contract(connection, mined.to)
         if token is None:
-            return False
+            return None
         wish = wish_of(made, token.symbol)
     operation_id = new_id("op", block.time_ms)
     records.add_operation(connection, operation_id, "", None, wish, block.time_ms)
-    lanes.adopt(
-        connection,
-        chain_id,
-        lanes.adopted(mined, records.PURPOSE, operation_id, block.time_ms),
-        block,
-    )
-    return True
+    return operation_id
 
 
 def _account_of(connection: Connection, name: str) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert
 
 from jigap import events, index, lanes, members, tokens
 from jigap.chain import sct20
+from jigap.chain.invalid import Invalid
 from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT
 from jigap.entropy import new_id
 from jigap.lanes import Settled, State, TagKeys
@@ -92,36 +93,28 @@ def adopt(
     if not tags.is_ours(mined.extra_data, mined.sender):
         return False
     if mined.type == TYPE_SCT and mined.sender != sponsor:
-        return _adopt_transfer(connection, settings, block, mined)
+        return _adopt_transfer(connection, settings, tags, block, mined)
     if mined.type == TYPE_REMIT and mined.sender == sponsor:
-        return _adopt_refill(connection, settings, block, mined)
+        return _adopt_refill(connection, settings, tags, block, mined)
     return False
 
 
 def _adopt_transfer(
-    connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
+    connection: Connection,
+    settings: Settings,
+    tags: TagKeys,
+    block: ChainBlock,
+    mined: ChainTransaction,
 ) -> bool:
     payer = members.by_symid(connection, mined.sender)
     token = tokens.by_contract(connection, mined.to)
-    call = sct20.decode(mined.input)
+    call = _call_of(mined)
     if payer is None or token is None or not isinstance(call, sct20.Transfer):
         return False
-    recipient = members.by_symid(connection, call.to)
-    transfer_id = new_id("tr", block.time_ms)
-    records.add(
-        connection,
-        id=transfer_id,
-        member_id=payer.id,
-        idempotency_key=None,
-        recipient=recipient.id if recipient else "",
-        sender_symid=mined.sender,
-        recipient_symid=call.to,
-        token=token.symbol,
-        contract=mined.to,
-        amount=call.amount,
-        memo_sealed=b"",
-        created_ms=block.time_ms,
-    )
+    transfer_id = _delayed_before(connection, tags, payer.id, mined)
+    if transfer_id is None:
+        transfer_id = new_id("tr", block.time_ms)
+        _add_found(connection, transfer_id, payer.id, token.symbol, call, mined, block)
     entry = lanes.adopted(mined, PURPOSE, transfer_id, block.time_ms)
     lanes.adopt(connection, settings.chain_id, entry, block)
     row = records.by_id(connection, transfer_id)
@@ -129,14 +122,66 @@ def _adopt_transfer(
     return True
 
 
+def _call_of(mined: ChainTransaction) -> sct20.Call | None:
+    """What it calls; None if nobody can read it: anyone may put our tag on anything."""
+    try:
+        return sct20.decode(mined.input)
+    except Invalid:
+        return None
+
+
+def _delayed_before(
+    connection: Connection, tags: TagKeys, member_id: str, mined: ChainTransaction
+) -> str | None:
+    """The payment that was still delayed in the backup and had been confirmed since, or None."""
+    for row in records.waiting_of(connection, member_id):
+        tag = tags.make(PURPOSE, member_id, row.idempotency_key, mined.sender)
+        if tag == mined.extra_data:
+            records.end_waiting(connection, row.id)
+            return str(row.id)
+    return None
+
+
+def _add_found(
+    connection: Connection,
+    transfer_id: str,
+    member_id: str,
+    symbol: str,
+    call: sct20.Transfer,
+    mined: ChainTransaction,
+    block: ChainBlock,
+) -> None:
+    recipient = members.by_symid(connection, call.to)
+    records.add(
+        connection,
+        id=transfer_id,
+        member_id=member_id,
+        idempotency_key=None,
+        recipient=recipient.id if recipient else "",
+        sender_symid=mined.sender,
+        recipient_symid=call.to,
+        token=symbol,
+        contract=mined.to,
+        amount=call.amount,
+        memo_sealed=b"",
+        created_ms=block.time_ms,
+    )
+
+
 def _adopt_refill(
-    connection: Connection, settings: Settings, block: ChainBlock, mined: ChainTransaction
+    connection: Connection,
+    settings: Settings,
+    tags: TagKeys,
+    block: ChainBlock,
+    mined: ChainTransaction,
 ) -> bool:
-    # A member who joined after the backup is not known any more; what they were given still counts.
-    member = members.by_symid(connection, mined.to)
-    member_id = member.id if member else ""
-    refill_id = new_id("rf", block.time_ms)
-    refills.adopt(connection, refill_id, mined.to, member_id, mined.value, block.time_ms)
+    refill_id = refills.signed_since(connection, tags, mined, block.time_ms)
+    if refill_id is None:
+        # A member who joined after the backup is not known any more; what they got still counts.
+        member = members.by_symid(connection, mined.to)
+        member_id = member.id if member else ""
+        refill_id = new_id("rf", block.time_ms)
+        refills.adopt(connection, refill_id, mined.to, member_id, mined.value, block.time_ms)
     entry = lanes.adopted(mined, refills.PURPOSE, refill_id, block.time_ms)
     lanes.adopt(connection, settings.chain_id, entry, block)
     return True
@@ -152,12 +197,15 @@ def note_external(
     foreign = [one for one in movements if one.transaction_hash not in ours and one.kind != "fee"]
     if not foreign:
         return
+    senders = {one.hash: one.sender for one in block.transactions}
     sides = {side for one in foreign for side in (one.source, one.target) if side is not None}
+    sides |= {senders[one.transaction_hash] for one in foreign}
     who = {side: members.by_symid(connection, side) for side in sides}
     for one in foreign:
         source = who.get(one.source) if one.source else None
         target = who.get(one.target) if one.target else None
-        if source is None and target is None:
+        # A member may also have moved what others allowed them to move.
+        if source is None and target is None and who[senders[one.transaction_hash]] is None:
             continue
         connection.execute(
             insert(records.external_movements).values(

@@ -172,6 +172,8 @@ class Examiner:
         members.may_act(payer)
         if payer.wallet is None or payer.wallet.symid is None:
             raise refusals.WalletNotReady("There is no active wallet to pay from.")
+        if not index.is_active(connection, payer.wallet.symid, payer.wallet.public_key_hash):
+            raise refusals.WalletNotReady("The SymID of this wallet is not active on the chain.")
         return payer, payer.wallet.symid
 
     def _recipient(self, connection: Connection, member_id: str) -> bytes:

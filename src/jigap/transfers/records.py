@@ -153,6 +153,14 @@ def has_paid(connection: Connection, member_id: str, recipient: str) -> bool:
     )
 
 
+def waiting_of(connection: Connection, member_id: str) -> list[Any]:
+    """The delayed payments of a member."""
+    query = select(transfers).where(
+        transfers.c.waiting.is_(True), transfers.c.member_id == member_id
+    )
+    return list(connection.execute(query))
+
+
 def end_waiting(connection: Connection, transfer_id: str, withdrawn_ms: int | None = None) -> bool:
     """A delayed payment goes on, or back; False if it does not wait any more."""
     ended = connection.execute(

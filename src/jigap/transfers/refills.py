@@ -13,6 +13,8 @@ from sqlalchemy import Connection, and_, insert, or_, select, update
 from jigap import index, lanes
 from jigap.database import insert_if_absent
 from jigap.entropy import new_id
+from jigap.lanes import TagKeys
+from jigap.node.client import ChainTransaction
 from jigap.settings import Settings
 from jigap.transfers.gas_refill import GasPurse, gas_units
 from jigap.transfers.records import gas_budgets, gas_refills
@@ -98,11 +100,7 @@ def retry_queued(connection: Connection, settings: Settings, now_ms: int) -> int
         select(gas_refills).where(_queued()).order_by(gas_refills.c.id)
     ).all():
         if _reserve(connection, settings, row.member_id, day_of(now_ms), row.gas_units):
-            connection.execute(
-                update(gas_refills)
-                .where(gas_refills.c.id == row.id)
-                .values(queued_reason="", day=day_of(now_ms))
-            )
+            _unqueue(connection, row.id, day_of(now_ms))
             freed += 1
     return freed
 
@@ -134,6 +132,34 @@ def adopt(
             created_ms=ms,
         )
     )
+
+
+def signed_since(
+    connection: Connection, tags: TagKeys, mined: ChainTransaction, ms: int
+) -> str | None:
+    """The refill that the backup had only wished for and that this transaction was, or None.
+
+    If its budgets were spent then, they are charged now, even beyond them.
+    """
+    unsigned = (
+        select(gas_refills)
+        .select_from(_with_fate())
+        .where(lanes.outgoing.c.hash.is_(None), gas_refills.c.symid == mined.to)
+    )
+    for row in connection.execute(unsigned).all():
+        if tag_of(tags, row, mined.sender) != mined.extra_data:
+            continue
+        if row.queued_reason:
+            for scope in _scopes(row.member_id, day_of(ms)):
+                _add(connection, scope, row.gas_units)
+            _unqueue(connection, row.id, day_of(ms))
+        return str(row.id)
+    return None
+
+
+def tag_of(tags: TagKeys, row: Any, sponsor: bytes) -> bytes:
+    """The tag that the transaction of this refill carries."""
+    return tags.make(PURPOSE, row.member_id, row.id, sponsor)
 
 
 def budget_left(connection: Connection, settings: Settings, now_ms: int) -> int:
@@ -184,6 +210,12 @@ def _limits(settings: Settings, member_id: str, day: str) -> list[tuple[str, int
 
 def _scopes(member_id: str, day: str) -> tuple[str, str, str]:
     return "total", f"day {day}", f"member {member_id} {day}"
+
+
+def _unqueue(connection: Connection, refill_id: str, day: str) -> None:
+    connection.execute(
+        update(gas_refills).where(gas_refills.c.id == refill_id).values(queued_reason="", day=day)
+    )
 
 
 def _queued() -> Any:

@@ -13,6 +13,7 @@ nonce nor signature: the payer confirms it with the passphrase after the delay, 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -76,10 +77,12 @@ class Payments:
         """Accept a payment, or answer the one this key is bound to. Raises a ``Refusal``."""
         tokens.require_key(key)
         look = partial(self._examiner.look, member_id=member_id, key=key, order=order)
-        found = await self._database.read(look)
-        if isinstance(found, Transfer):
-            return found
-        async with self._lane_lock(member_id):
+        lane_lock = self._lane_lock(member_id)
+        if lane_lock.locked():  # what can be answered at once need not wait for another payment
+            found = await self._database.read(look)
+            if isinstance(found, Transfer):
+                return found
+        async with lane_lock:
             found = await self._database.read(look)
             if isinstance(found, Transfer):
                 return found
@@ -279,13 +282,17 @@ class Payments:
         async with self._vault.unlocked(ready.payer.wallet.id, passphrase):
             pass  # whoever orders it must be able to pay it; nothing is signed yet
         try:
-            return await self._database.write(self._record_delayed, key, look)
+            return await self._database.write(
+                self._record_delayed, key, look, ready.confirm_after_ms
+            )
         except IntegrityError:
             found = await self._database.read(look)
             assert isinstance(found, Transfer), "the key is bound: another process was first"
             return found
 
-    def _record_delayed(self, connection: Connection, key: str, look: Look) -> Transfer:
+    def _record_delayed(
+        self, connection: Connection, key: str, look: Look, confirm_after_ms: int | None
+    ) -> Transfer:
         first = look(connection)
         if isinstance(first, Transfer):
             return first
@@ -293,6 +300,8 @@ class Payments:
         ready = look(connection)
         if isinstance(ready, Transfer):
             return ready
+        # It waits as decided, even if the payee is not new any more: nothing is signed for it.
+        ready = replace(ready, confirm_after_ms=confirm_after_ms)
         now_ms = self._clock.now_ms()
         transfer_id = new_id("tr", now_ms)
         self._add(connection, ready, key, transfer_id, now_ms)

@@ -58,6 +58,12 @@ async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
     connection.scope["state"]["member"] = member
 
 
+async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Guard: whoever asks has a session, unless the operator has opened accounts to everybody."""
+    if not platform(connection).settings.explorer_public_accounts:
+        await signed_in(connection, handler)
+
+
 async def operator_only(connection: AnyConnection, _: BaseRouteHandler) -> None:
     """Guard: whoever asks is an operator and not frozen."""
     member: members.Member = connection.scope["state"]["member"]

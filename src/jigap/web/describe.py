@@ -20,11 +20,13 @@ from jigap.members import MemberFrozen, SessionMissing
 from jigap.refusal import Refusal
 from jigap.tokens.refusals import KeyMalformed, KeyReused
 from jigap.web import problems
-from jigap.web.caller import operator_only, signed_in
+from jigap.web.caller import account_reader, operator_only, signed_in
 from jigap.web.shapes import Problem
 
 REF = "#/components/schemas/{name}"
 EXAMPLE_REF = "#/components/examples/{name}"
+#: The order in which a reader meets them; a route's tag is one of these.
+TAGS = ("people", "money", "operator", "explorer", "health")
 _LIMITS = ("ge", "le", "min_length", "max_length", "pattern")
 _NOT_PARAMETERS = frozenset({"request", "data", "return"})
 
@@ -51,12 +53,13 @@ def says(
     *refusals: type[Refusal],
     keyed: bool = False,
     waits: bool = False,
-    tag: str = "",
+    tag: str,
 ) -> dict[str, Any]:
-    """What a handler's ``opt`` holds for the description.
+    """What a handler's ``opt`` holds for the description; ``tag`` is one of ``TAGS``.
 
     ``keyed``: needs an Idempotency-Key. ``waits``: understands ``Prefer: wait=N``.
     """
+    assert tag in TAGS, f"{tag!r} is not a tag"
     return {
         "summary": summary,
         "refusals": refusals,
@@ -93,9 +96,7 @@ def openapi(app: Litestar) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [
-            {"name": one} for one in dict.fromkeys(handler.opt["tag"] for *_, handler in found)
-        ],
+        "tags": [{"name": one} for one in TAGS],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -109,6 +110,11 @@ def openapi(app: Litestar) -> dict[str, Any]:
             },
         },
     }
+
+
+def needs_session(handler: HTTPRouteHandler) -> bool:
+    """Whether a stranger is turned away (from accounts: unless the settings open them)."""
+    return not {signed_in, account_reader}.isdisjoint(handler.resolve_guards())
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
@@ -133,7 +139,7 @@ def _operation(path: str, handler: HTTPRouteHandler, schemas: dict[str, Any]) ->
     }
     if handler.fn.__doc__:
         operation["description"] = _one_line(handler.fn.__doc__)
-    if signed_in in handler.resolve_guards():
+    if needs_session(handler):
         operation["security"] = [{"session": []}]
     if body is not None:
         required = not handler.parsed_fn_signature.parameters["data"].is_optional
@@ -214,7 +220,7 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
     """What the route says, and what every route of its sort may answer."""
     found: list[type[Refusal]] = [*handler.opt["refusals"], problems.RequestMalformed]
     guards = handler.resolve_guards()
-    if signed_in in guards:
+    if needs_session(handler):
         found.append(SessionMissing)
     if operator_only in guards:
         found += [problems.OperatorOnly, MemberFrozen]

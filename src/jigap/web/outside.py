@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Any
 
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jigap.web.health import Metrics
@@ -46,12 +46,17 @@ class Outside:
             return
         status = 500
         begun = time.perf_counter()
+        headers_only = scope["method"] == "HEAD"
+        if headers_only:  # the answer of GET without its body
+            scope["method"] = HttpMethod.GET
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_headers(list(message.get("headers", [])))
+            elif headers_only and message["type"] == "http.response.body":
+                message["body"] = b""
             await send(message)
 
         try:

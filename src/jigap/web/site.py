@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from litestar import Litestar, Router, get
-from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
@@ -27,8 +26,15 @@ BODY_MAX_BYTES = 64 * 1024
 
 def create(platform: "App") -> ASGIApp:
     """The ASGI application of one platform."""
-    metrics = health.Metrics()
-    inside = Litestar(
+    inside, metrics = routes(), health.Metrics()
+    inside.state.update({"platform": platform, "metrics": metrics})
+    inside.state.description = msgspec.json.encode(describe.openapi(inside))
+    return Outside(inside, metrics)
+
+
+def routes() -> Litestar:
+    """Every route, guard and limit, without a platform behind them."""
+    return Litestar(
         route_handlers=[
             Router(
                 API,
@@ -55,11 +61,8 @@ def create(platform: "App") -> ASGIApp:
         },
         request_max_body_size=BODY_MAX_BYTES,
         openapi_config=None,
-        state=State({"platform": platform, "metrics": metrics}),
         logging_config=None,
     )
-    inside.state.description = msgspec.json.encode(describe.openapi(inside))
-    return Outside(inside, metrics)
 
 
 @get("/openapi.json", media_type="application/json")

@@ -77,6 +77,35 @@ async def test_killed_child_is_started_again_and_somebody_is_told():
     assert is_gone(second)
 
 
+async def test_child_that_is_killed_while_it_starts_is_started_again(tmp_path: Path):
+    """The first start is whole, the next two are killed before they are ready."""
+    script = (
+        f"n = len(os.listdir({str(tmp_path)!r})); open(f'{tmp_path}/{{n}}', 'w')\n"
+        f"if n in (1, 2): os.kill(os.getpid(), 9)\n{READY}\n"
+        "if n == 0: os.kill(os.getpid(), 9)\ntime.sleep(60)"
+    )
+    one = child(script)
+    first = await one.start()
+    keeping = asyncio.create_task(one.keep_running())
+    while len(os.listdir(tmp_path)) < 4 or one._process is None:
+        await asyncio.sleep(0.05)
+        assert not keeping.done()
+    assert one._process.pid != first["pid"]
+    keeping.cancel()
+    await one.stop()
+
+
+async def test_child_that_says_why_it_cannot_start_again_is_given_up(tmp_path: Path):
+    script = (
+        f"if os.listdir({str(tmp_path)!r}): sys.exit('jigap: the store is damaged')\n"
+        f"open('{tmp_path}/was-here', 'w')\n{READY}"
+    )
+    one = child(script)
+    await one.start()
+    with pytest.raises(CommandFailed, match="the store is damaged"):
+        await one.keep_running()
+
+
 async def test_child_that_keeps_dying_is_given_up(monkeypatch):
     monkeypatch.setattr(child_module, "RESTARTS_MAX", 2)
     one = child(f"{READY}; sys.exit(3)")

@@ -1,6 +1,8 @@
 """A refusal on the command line is one line and status 1; a bug is not hidden."""
 
 import asyncio
+import os
+import signal
 import socket
 
 import pytest
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 
 from jigap.cli.failure import CommandFailed, RefusingGroup, line
 from jigap.cli.listening import AddressUnusable, listen, url_of
-from jigap.cli.serving import raise_refusal, until
+from jigap.cli.serving import raise_refusal, run, until
 from jigap.node.server import PortInUse
 
 commands = typer.Typer(cls=RefusingGroup, pretty_exceptions_enable=False)
@@ -75,7 +77,7 @@ async def test_refusal_inside_a_group_comes_out():
         raise CommandFailed("from deep inside")
 
     with pytest.raises(CommandFailed, match="from deep inside"):
-        await until(asyncio.Event(), asyncio.create_task(part()))
+        await until(asyncio.create_task(part()))
 
 
 async def test_bug_inside_a_group_stays_a_bug():
@@ -88,10 +90,28 @@ async def test_bug_inside_a_group_stays_a_bug():
         raise_refusal(task)
 
 
-async def test_until_returns_when_asked_to_stop_and_leaves_parts_running():
-    stop = asyncio.Event()
-    part = asyncio.create_task(asyncio.sleep(60))
-    asyncio.get_running_loop().call_later(0.01, stop.set)
-    await until(stop, part)
-    assert not part.done()
-    part.cancel()
+async def test_part_that_ends_by_itself_leaves_the_others_running():
+    long = asyncio.create_task(asyncio.sleep(60))
+    await until(long, asyncio.create_task(asyncio.sleep(0)))
+    assert not long.done()
+    long.cancel()
+
+
+def test_signal_ends_what_was_begun_and_a_second_one_changes_nothing():
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(60)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)
+            ended.append("in order")
+
+    assert run(work()) is False
+    assert ended == ["in order"]
+
+
+def test_work_that_ends_by_itself_was_not_stopped():
+    assert run(asyncio.sleep(0)) is True

@@ -22,6 +22,7 @@ from jigap.members import (
     MemberUnverified,
     WalletExists,
     WalletMissing,
+    Wallets,
     activate,
     by_symid,
     count_by_state,
@@ -99,6 +100,19 @@ async def test_a_member_has_one_wallet_however_often_it_is_asked_for(crowd: Peop
     )
     assert sum(isinstance(one, WalletExists) for one in answers) == 4
     assert len(list(crowd.vault.files.wallets())) == 1
+
+
+async def test_a_wallet_that_was_not_made_leaves_no_key(crowd: People) -> None:
+    """Five processes at once: each has a lock of its own, and each has made a key."""
+    member_id = await crowd.verified("minji", "김민지", "010-1234-5678")
+    processes = [
+        Wallets(crowd.database, crowd.vault, crowd.clock, crowd.work, crowd.news) for _ in range(5)
+    ]
+    answers = await asyncio.gather(
+        *(one.make(member_id, PASSPHRASE) for one in processes), return_exceptions=True
+    )
+    assert sum(isinstance(one, WalletExists) for one in answers) == 4
+    assert list(crowd.vault.files.wallets()) == [(await crowd.wallets.of(member_id)).id]
 
 
 async def test_the_ca_is_asked_once_and_a_block_makes_the_wallet_active(crowd: People) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jigap.node.guard import DoubleSign, Guard, SignedBlock
+from jigap.node.guard import DoubleSign, Guard, GuardDamaged, SignedBlock
 
 
 def signed(number: int, word: bytes = b"block") -> SignedBlock:
@@ -73,3 +73,11 @@ def test_a_shorter_block_over_a_longer_one_reads_back(tmp_path: Path) -> None:
 def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
     fill(tmp_path, 1)
     assert (tmp_path / "signed.1").stat().st_mode & 0o077 == 0
+
+
+def test_refuses_to_start_when_nobody_knows_what_was_signed(tmp_path: Path) -> None:
+    fill(tmp_path, 1, 2)
+    for slot in tmp_path.glob("signed.*"):
+        slot.write_bytes(b"not a guard file")
+    with pytest.raises(GuardDamaged):
+        Guard(tmp_path)

@@ -291,13 +291,20 @@ def test_prepare_leaves_out_what_does_not_apply_and_keeps_the_rest() -> None:
 
 
 def test_prepare_stops_where_the_gas_of_the_block_ends() -> None:
-    half = BLOCK_GAS_LIMIT // 2 + 100_000
-    waiting = [remit(who, 0, CAROL.symid, gas_limit=half) for who in (ALICE, BOB)]
-    execution = Replica().prepare(*waiting)
-    # Gas that was asked for but not used is free again for those who come after.
-    assert len(execution.body.transactions) == 2
-    both = [remit(who, 0, CAROL.symid, gas_limit=BLOCK_GAS_LIMIT - 10_000) for who in (ALICE, BOB)]
-    assert Replica().prepare(*both).body.transactions == (both[0],)
+    tokens = [create(ALICE, nonce) for nonce in range(24)]
+    each = tokens[0].transaction.gas_limit
+    fit = BLOCK_GAS_LIMIT // each
+    execution = Replica().prepare(*tokens)
+    assert execution.body.transactions == tuple(tokens[:fit]) and fit < 24
+    assert execution.gas_used <= BLOCK_GAS_LIMIT < execution.gas_used + each
+    # They did not fit, which is no reason to forget them.
+    assert execution.refused == ()
+
+
+def test_nobody_crowds_others_out_with_a_limit_that_is_not_used() -> None:
+    greedy = [remit(ALICE, nonce, BOB.symid, 0, gas_limit=BLOCK_GAS_LIMIT) for nonce in range(4)]
+    execution = Replica().prepare(*greedy, remit(BOB, 0, CAROL.symid))
+    assert len(execution.body.transactions) == 5
 
 
 def test_receipts_count_the_gas_of_the_block_up() -> None:
@@ -321,11 +328,9 @@ def test_process_refuses_a_body_with_anything_invalid_in_it() -> None:
 
 
 def test_process_refuses_too_much() -> None:
-    waiting = [
-        remit(who, 0, CAROL.symid, gas_limit=BLOCK_GAS_LIMIT - 10_000) for who in (ALICE, BOB)
-    ]
+    tokens = tuple(create(ALICE, nonce) for nonce in range(24))
     with pytest.raises(InvalidBlock):
-        transition.process(Replica().tip, Body(tuple(waiting)), RULES)
+        transition.process(Replica().tip, Body(tokens), RULES)
 
 
 def test_finalize_refuses_time_that_stands_still_and_work_for_another_block() -> None:

@@ -1,12 +1,13 @@
 """The site over HTTP, without a node: people, sessions, and what it does with bad requests."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from jigap.web.outside import HEADERS
 
-from .platform import PASSPHRASE, PASSWORD, Site
+from .platform import PASSPHRASE, PASSWORD, Site, site
 
 
 async def test_sign_up_sign_in_and_me(here: Site) -> None:
@@ -304,6 +305,16 @@ async def test_an_account_is_its_owner_s(here: Site) -> None:
     assert response.json()["balance_hug"] == "0"
 
 
+async def test_the_operator_may_open_accounts_to_everybody(tmp_path: Path) -> None:
+    async with site(tmp_path, explorer_public_accounts=1) as here:
+        response = await here.call("GET", "accounts/0x00021000000000010002")
+        assert response.json()["balance_hug"] == "0"
+        page = await here.call("GET", "accounts/0x00021000000000010002/transactions")
+        assert page.json() == {"items": [], "next": None}
+        response = await here.call("GET", "accounts/nonsense")
+        assert (response.status_code, response.json()["code"]) == (404, "account_unknown")
+
+
 async def test_every_answer_has_the_security_headers(here: Site) -> None:
     for path in ("/", "/nope", "/healthz", "/api/v1/me", "/openapi.json", "/static/start.css"):
         response = await here.http.get(path)
@@ -324,6 +335,14 @@ async def test_logs_and_metrics_know_templates_only(
         assert "/api/v1/tokens/{symbol}" in text
         assert "5678" not in text
         assert "SECRETTOKEN" not in text
+
+
+async def test_head_is_get_without_a_body(here: Site) -> None:
+    asked = await here.http.head("/openapi.json")
+    read = await here.http.get("/openapi.json")
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == read.headers["content-length"]
+    assert (await here.http.head("/api/v1/members")).status_code == 405
 
 
 async def test_readiness_says_what_is_missing(here: Site) -> None:

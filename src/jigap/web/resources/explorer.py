@@ -11,13 +11,14 @@ from jigap.chain import symid as symids
 from jigap.chain.invalid import Invalid
 from jigap.money import format_amount
 from jigap.refusal import Kind, Refusal
+from jigap.tokens.refusals import AccountUnknown
 from jigap.web.caller import (
     PAGE_DEFAULT,
     AnyRequest,
+    account_reader,
     caller,
     page_size,
     platform,
-    signed_in,
 )
 from jigap.web.describe import says
 from jigap.web.parameters import BlockNumber, Cursor, Limit, SymIdText, TransactionHash
@@ -81,33 +82,43 @@ async def block(request: AnyRequest, number: BlockNumber) -> BlockShown:
 
 @get(
     "/accounts/{symid:str}",
-    guards=[signed_in],
-    opt=says("One account", AccountPrivate, tag="explorer"),
+    guards=[account_reader],
+    opt=says("One account", AccountPrivate, AccountUnknown, tag="explorer"),
 )
 async def account(request: AnyRequest, symid: SymIdText) -> AccountShown:
     """SYM and tokens of my own account, as of one height."""
-    return await platform(request).database.read(_account, _own(request, symid))
+    return await platform(request).database.read(_account, _readable(request, symid))
 
 
 @get(
     "/accounts/{symid:str}/transactions",
-    guards=[signed_in],
-    opt=says("Transactions of one account", AccountPrivate, CursorMalformed, tag="explorer"),
+    guards=[account_reader],
+    opt=says(
+        "Transactions of one account",
+        AccountPrivate,
+        AccountUnknown,
+        CursorMalformed,
+        tag="explorer",
+    ),
 )
 async def account_transactions(
     request: AnyRequest, symid: SymIdText, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
 ) -> Page[TransactionShown]:
     """What my own account sent, paid or was paid by, newest first."""
-    own, size = _own(request, symid), page_size(request, limit)
-    return await platform(request).database.read(_history, own, _place(cursor), size)
+    account_id, size = _readable(request, symid), page_size(request, limit)
+    return await platform(request).database.read(_history, account_id, _place(cursor), size)
 
 
-def _own(request: AnyRequest, text: str) -> bytes:
-    """The SymID asked for, if whoever asks may see it: its owner, or an operator."""
+def _readable(request: AnyRequest, text: str) -> bytes:
+    """The SymID asked for, if whoever asks may see it: its owner, an operator, or everybody."""
     try:
         wanted = symids.parse(text)
     except (Invalid, ValueError):
         wanted = b""
+    if platform(request).settings.explorer_public_accounts:
+        if wanted:
+            return wanted
+        raise AccountUnknown("This is not a SymID.", account=text[:40])
     member = caller(request)
     owns = member.wallet is not None and member.wallet.symid == wanted
     if not wanted or not (owns or member.is_operator):

@@ -72,14 +72,13 @@ async def transfers_shown(
     me = caller(request).id
     other = {one.id: one.recipient if one.member_id == me else one.member_id for one in found}
     profiles = await platform(request).members.profiles(set(other.values()))
-    decimals = {token.symbol: token.decimals for token, _ in await platform(request).tokens.every()}
     return [
         TransferShown(
             id=one.id,
             direction="outgoing" if one.member_id == me else "incoming",
             state=cast(TransferState, one.state.value),
             token=one.token,
-            amount=format_amount(one.amount, decimals[one.token]),
+            amount=format_amount(one.amount),
             memo=one.memo,
             counterpart=_counterpart(profiles.get(other[one.id])),
             transaction_hash=hex_or_none(one.transaction_hash),
