@@ -333,6 +333,30 @@ def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_STYLE = """
+:root{color-scheme:light dark;--paper:#f6f5f1;--card:#fff;--ink:#17211f;--soft:#5b6663;
+--edge:#dddcd6;--accent:#0f766e}
+@media(prefers-color-scheme:dark){:root{--paper:#101615;--card:#1a2120;--ink:#eef2f0;--soft:#9aa5a1;
+--edge:#2c3533;--accent:#5eead4}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:30rem;padding:2rem 1.25rem;background:var(--paper);color:var(--ink);
+font:1rem/1.6 system-ui,"Noto Sans KR",sans-serif}
+h1{margin:0 0 1.5rem;font-size:1.35rem;line-height:1.3}
+h1 small{display:block;color:var(--soft);font-size:.9rem;font-weight:400}
+form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:end}
+label{flex:1 1 12rem;color:var(--soft);font-size:.85rem}
+input{display:block;width:100%;min-height:2.75rem;padding:0 .75rem;border:1px solid var(--edge);
+border-radius:.6rem;background:var(--card);color:var(--ink);font:inherit;font-size:1rem}
+button{min-height:2.75rem;padding:0 1rem;border:0;border-radius:.6rem;background:var(--accent);
+color:var(--paper);font:inherit;font-weight:600}
+ul{margin:1.5rem 0 0;padding:0;list-style:none}
+li{margin-bottom:.75rem;padding:.9rem 1rem;border:1px solid var(--edge);border-radius:.9rem;
+background:var(--card);overflow-wrap:anywhere}
+li p{margin:.25rem 0 0;font-size:1.05rem}
+time{float:right;color:var(--soft);font-size:.85rem}
+"""
+
+
 def _page(phone: str | None, found: list[Received]) -> str:
     rows = "".join(
         f"<li><time>{_time(one.received_ms)}</time> <b>{escape(one.phone)}</b>"
@@ -343,10 +367,8 @@ def _page(phone: str | None, found: list[Received]) -> str:
         '<!doctype html><html lang="ko"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<title>Simulated phone · 가상 휴대폰</title>"
-        "<style>body{font:1rem/1.5 system-ui;max-width:36rem;margin:2rem auto;padding:0 1rem}"
-        "li{margin:1rem 0;list-style:none}ul{padding:0}p{margin:.25rem 0}"
-        "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}}</style>"
-        "<h1>Simulated phone · 가상 휴대폰</h1>"
+        f"<style>{_STYLE}</style>"
+        "<h1>Simulated phone<small>가상 휴대폰</small></h1>"
         '<form><label>Number · 전화번호 <input name="phone" inputmode="tel" value="'
         f'{escape(phone or "")}"></label> <button>Show · 보기</button></form>'
         f"<ul>{rows or '<li>No messages · 메시지가 없습니다</li>'}</ul></html>"
