@@ -212,7 +212,7 @@ def main() -> None:
             result = runner.run(bench.run(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    report.show(result, Console())
+    report.show(result)
     _write(result, asked.json, keep=not asked.quick)
     sys.exit(1 if result["errors"] else 0)
 

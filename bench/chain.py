@@ -124,7 +124,9 @@ async def blocks_round(given: Scenario) -> Round:
 def _round(value: float, reference: float, use: Use, errors: dict[str, int]) -> Round:
     # Only one core is in use here, so the other may be anybody's as far as it is there.
     spare = max((os.cpu_count() or 1) - 1, 0) / (os.cpu_count() or 1)
-    return Round(value, reference, max(use.foreign - spare, 0.0), errors, {"use": use.shown(1)})
+    return Round(
+        value, reference, max(use.foreign - spare, 0.0), errors, {"busy": round(use.busy, 3)}
+    )
 
 
 def _recoveries_per_s(given: Scenario) -> float:

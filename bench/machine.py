@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from jigap.keys.scrypt import NAME as SCRYPT_LIBRARY
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("coincurve", "litestar", "lmdb", "pynacl", "sqlalchemy", "uvicorn", "uvloop")
 
@@ -108,6 +110,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "system": _system(),
         "file_system": _file_system(folder),
         "sync_us": round(_sync_us(folder)),
+        "scrypt_library": SCRYPT_LIBRARY,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         **{name: version(name) for name in _PACKAGES},

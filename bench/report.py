@@ -1,9 +1,13 @@
 """What is shown of a result: a table on the terminal, and docs/performance.md."""
 
+from statistics import median
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+
+WIDTH_MIN = 120
 
 _HEAD = """\
 <!-- Made by `make bench`; the words are in bench/report.py. -->
@@ -45,7 +49,7 @@ _NOTES = """\
 
 def table(result: dict[str, Any]) -> Table:
     """The medians, for the terminal."""
-    shown = Table(title="jigap bench", title_justify="left")
+    shown = Table(title="jigap bench", title_justify="left", box=box.SIMPLE)
     for name in ("Measure", "Median", "Lowest - highest", "Reference", "Ratio", "Aim", "Errors"):
         shown.add_column(name, justify="left" if name in ("Measure", "Aim") else "right")
     for one in result["measures"]:
@@ -53,8 +57,11 @@ def table(result: dict[str, Any]) -> Table:
     return shown
 
 
-def show(result: dict[str, Any], console: Console) -> None:
+def show(result: dict[str, Any]) -> None:
     """Everything a person wants to see at the end of a run."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_MIN)
     console.print(table(result))
     machine = result["machine"]
     console.print(
@@ -131,6 +138,7 @@ def _said(result: dict[str, Any]) -> str:
         said.append(f"* **Aim missed**: {one['title']}, {reached:.2f} instead of {one['aim']:g}.")
     if not missed:
         said.append("* All aims were met in this run.")
+    said += _wallet_words(result)
     noisy = sum(row["disturbed"] for one in result["measures"] for row in one["rounds"])
     total = sum(len(one["rounds"]) for one in result["measures"])
     said.append(f"* Other programs disturbed {noisy} of {total} rounds.")
@@ -141,9 +149,23 @@ def _said(result: dict[str, Any]) -> str:
     return "\n".join(said) + "\n"
 
 
-def _times(one: dict[str, Any]) -> tuple[str, ...]:
-    from statistics import median
+def _wallet_words(result: dict[str, Any]) -> list[str]:
+    """What the aim for wallets leaves for all that is not scrypt, and what that takes."""
+    one = next(one for one in result["measures"] if one["name"] == "wallet_creation")
+    quiet = [row for row in one["rounds"] if not row["disturbed"]]
+    if not quiet:
+        return []
+    scrypt_ms = result["machine"]["cores"] * 1000 / median(row["reference"] for row in quiet)
+    used_ms = median(sum(row["use"]["cpu_ms_each"].values()) for row in quiet)
+    return [
+        f"* A derivation takes {scrypt_ms:.1f} ms of a core. An aim of {one['aim']:g} leaves "
+        f"{scrypt_ms * (1 / one['aim'] - 1):.1f} ms for everything else a wallet needs on these "
+        f"cores; load, platform (request, two synced copies, SymID) and node took "
+        f"{max(used_ms - scrypt_ms, 0):.1f} ms besides."
+    ]
 
+
+def _times(one: dict[str, Any]) -> tuple[str, ...]:
     rows = one["rounds"]
 
     def each(who: str) -> str:
