@@ -2,7 +2,7 @@
 
 Every function here is given a connection and writes nothing. ``look`` answers a request from the
 key it is bound to, or examines it: the closed list of refusals, in the order of the documentation.
-``examine_again`` does the same for a payment that has waited out its delay.
+``look_again`` does the same for a payment that has waited out its delay.
 """
 
 from collections.abc import Callable
