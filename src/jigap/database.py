@@ -12,16 +12,18 @@ asks for it, so it must have no other effect.
 """
 
 import asyncio
+import inspect
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import CHAR, Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy import CHAR, Connection, Engine, MetaData, Table, bindparam, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.types import TypeDecorator
@@ -208,13 +210,40 @@ def _in_savepoint(
         return None, error
 
 
+def prepared(build: Callable[..., T]) -> Callable[..., tuple[T, dict[str, Any]]]:
+    """A statement that is built once, as a function of its values.
+
+    ``build`` is given a bind parameter for each of its arguments. What it becomes takes the values
+    and answers what ``Connection.execute`` and ``scalar`` want: ``execute(*by_id(id_))``. Building
+    a statement costs five times what running a built one does.
+    """
+    names = [f"given_{name}" for name in inspect.signature(build).parameters]
+
+    @cache
+    def statement() -> T:
+        return build(*map(bindparam, names))
+
+    def with_values(*values: Any) -> tuple[T, dict[str, Any]]:
+        return statement(), dict(zip(names, values, strict=True))
+
+    return with_values
+
+
 def insert_if_absent(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there; whether it was. Races are harmless."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
     # Without the option an implicit RETURNING leaves the count unknown on PostgreSQL.
-    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
+    done = connection.execute(
+        _insert_or_nothing(connection.dialect.name, table),
+        values,
+        execution_options={"preserve_rowcount": True},
+    )
     return done.rowcount == 1
+
+
+@cache
+def _insert_or_nothing(dialect_name: str, table: Table) -> Any:
+    dialect = postgresql if dialect_name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def sqlite_url(path: Path) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     func,
     insert,
     select,
@@ -70,14 +71,18 @@ def record(
     """Save one event for one member (or for nobody in particular)."""
     assert kind in KINDS, f"event kind {kind!r} is not listed in events.KINDS"
     connection.execute(
-        insert(events).values(
-            kind=kind,
-            subject=subject,
-            member_id=member_id,
-            created_ms=now_ms,
-            body=msgspec.json.encode(body).decode(),
-        )
+        _INSERT,
+        {
+            "kind": kind,
+            "subject": subject,
+            "member_id": member_id,
+            "created_ms": now_ms,
+            "body": msgspec.json.encode(body).decode(),
+        },
     )
+
+
+_INSERT = insert(events)
 
 
 def number_new(connection: Connection, limit: int = 1000) -> int:
@@ -88,9 +93,19 @@ def number_new(connection: Connection, limit: int = 1000) -> int:
     if not waiting:
         return 0
     last = connection.scalar(select(func.max(events.c.seq))) or 0
-    for offset, row_id in enumerate(waiting, 1):
-        connection.execute(update(events).where(events.c.id == row_id).values(seq=last + offset))
+    numbered = [
+        {"numbered_id": row_id, "numbered_seq": last + offset}
+        for offset, row_id in enumerate(waiting, 1)
+    ]
+    connection.execute(_NUMBER, numbered)
     return len(waiting)
+
+
+_NUMBER = (
+    update(events)
+    .where(events.c.id == bindparam("numbered_id"))
+    .values(seq=bindparam("numbered_seq"))
+)
 
 
 class Bell:

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from jigap.database import Amount, Database
+from jigap.database import Amount, Database, prepared
 
 tables = MetaData()  # not the platform's own: migrations are compared with that one
 purses = Table(
@@ -148,3 +148,25 @@ async def test_a_writer_nobody_waits_for_any_more_does_not_stop_the_others(datab
     go_on.set()
     await asyncio.gather(first, last)
     assert ran == ["last"]
+
+
+async def test_a_prepared_statement_is_built_once_and_keeps_no_value(database):
+    built = []
+
+    @prepared
+    def balance_of(id_):
+        built.append(id_)
+        return select(purses.c.balance).where(purses.c.id == id_)
+
+    await database.write(put, 1, 10)
+    await database.write(put, 2, 2**255)
+    for id_, balance in ((1, 10), (2, 2**255), (3, None), (1, 10)):
+        found = await database.read(lambda connection, id_=id_: connection.scalar(*balance_of(id_)))
+        assert found == balance
+    assert len(built) == 1
+
+
+def test_a_prepared_statement_wants_all_of_its_values():
+    by_id = prepared(lambda id_: select(purses).where(purses.c.id == id_))
+    with pytest.raises(ValueError, match="shorter"):
+        by_id()

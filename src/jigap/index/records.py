@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
+from jigap.database import prepared
 from jigap.index.effects import AccountView, Book, ContractView, Effects, Movement, Touched
 from jigap.index.tables import (
     chain_accounts,
@@ -112,17 +113,23 @@ def height(connection: Connection) -> int:
 
 def first_height(connection: Connection) -> int:
     """The number of the first indexed block, -1 if there is none; 0 means nothing is missing."""
-    found = connection.scalar(select(func.min(chain_blocks.c.number)))
+    found = connection.scalar(_FIRST_HEIGHT)
     return -1 if found is None else int(found)
 
 
 def block(connection: Connection, number: int) -> IndexedBlock | None:
     """The indexed block of that number."""
-    row = connection.execute(select(chain_blocks).where(chain_blocks.c.number == number)).first()
+    row = connection.execute(*_block(number)).first()
     return None if row is None else IndexedBlock(*row)
 
 
 _HEIGHT = select(func.max(chain_blocks.c.number))
+_FIRST_HEIGHT = select(func.min(chain_blocks.c.number))
+
+
+@prepared
+def _block(number: Any) -> Any:
+    return select(chain_blocks).where(chain_blocks.c.number == number)
 
 
 # --- accounts, tokens, citizens
@@ -130,7 +137,14 @@ _HEIGHT = select(func.max(chain_blocks.c.number))
 
 def account(connection: Connection, symid: bytes) -> AccountView:
     """Balance, next nonce and deposit of an account; all zero if nothing ever happened to it."""
-    return accounts(connection, [symid]).get(symid, AccountView())
+    row = connection.execute(*_account(symid)).first()
+    return AccountView() if row is None else AccountView(*row)
+
+
+@prepared
+def _account(symid: Any) -> Any:
+    table = chain_accounts.c
+    return select(table.balance_hug, table.nonce, table.deposit_hug).where(table.symid == symid)
 
 
 def accounts(connection: Connection, symids: Iterable[bytes]) -> dict[bytes, AccountView]:
@@ -143,7 +157,13 @@ def accounts(connection: Connection, symids: Iterable[bytes]) -> dict[bytes, Acc
 
 def holding(connection: Connection, contract: bytes, symid: bytes) -> int:
     """Base units of a token that an account holds."""
-    return holdings(connection, [(contract, symid)]).get((contract, symid), 0)
+    return connection.scalar(*_holding(contract, symid)) or 0
+
+
+@prepared
+def _holding(contract: Any, symid: Any) -> Any:
+    table = chain_holdings.c
+    return select(table.balance).where(table.contract == contract, table.symid == symid)
 
 
 def holdings(
@@ -173,7 +193,13 @@ def balances_of(connection: Connection, symid: bytes) -> list[tuple[bytes, int]]
 
 def contract(connection: Connection, contract: bytes) -> ContractView | None:
     """The SCT-20 contract of that id."""
-    return contracts(connection, [contract]).get(contract)
+    row = connection.execute(*_contract(contract)).first()
+    return None if row is None else ContractView(*row)
+
+
+@prepared
+def _contract(contract: Any) -> Any:
+    return select(chain_contracts).where(chain_contracts.c.contract == contract)
 
 
 def contracts(connection: Connection, ids: Iterable[bytes]) -> dict[bytes, ContractView]:

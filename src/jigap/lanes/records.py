@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 
 from jigap import index
-from jigap.database import Amount, insert_if_absent, metadata
+from jigap.database import Amount, insert_if_absent, metadata, prepared
 from jigap.lanes.outcome import Outgoing, Settled, outcome
-from jigap.lanes.states import FINAL, State, advance
+from jigap.lanes.states import State, advance
 from jigap.node.client import ChainBlock, ChainTransaction
 
 MESSAGE_CHARS_MAX = 500
@@ -100,35 +100,73 @@ def next_nonce(
 
     With ``lock`` the lane is ours until the transaction ends.
     """
-    query = select(lanes.c.next_nonce).where(lanes.c.chain_id == chain_id, lanes.c.sender == sender)
-    return connection.scalar(query.with_for_update() if lock else query)
+    query = _next_nonce_locked if lock else _next_nonce
+    found: int | None = connection.scalar(*query(chain_id, sender))
+    return found
+
+
+@prepared
+def _next_nonce(chain_id: Any, sender: Any) -> Any:
+    return select(lanes.c.next_nonce).where(lanes.c.chain_id == chain_id, lanes.c.sender == sender)
+
+
+@prepared
+def _next_nonce_locked(chain_id: Any, sender: Any) -> Any:
+    return (
+        select(lanes.c.next_nonce)
+        .where(lanes.c.chain_id == chain_id, lanes.c.sender == sender)
+        .with_for_update()
+    )
 
 
 def record(connection: Connection, chain_id: int, entry: Outgoing) -> None:
     """Take the lane's next nonce for ``entry``. Raises ``NonceTaken`` if it is not next."""
-    moved = connection.execute(
-        update(lanes)
-        .where(
-            lanes.c.chain_id == chain_id,
-            lanes.c.sender == entry.sender,
-            lanes.c.next_nonce == entry.nonce,
-        )
-        .values(next_nonce=entry.nonce + 1)
-    )
+    moved = connection.execute(*_take_nonce(chain_id, entry.sender, entry.nonce, entry.nonce + 1))
     if moved.rowcount != 1:
         raise NonceTaken
     _insert(connection, chain_id, entry)
+
+
+@prepared
+def _take_nonce(chain_id: Any, sender: Any, nonce: Any, next_: Any) -> Any:
+    return (
+        update(lanes)
+        .where(lanes.c.chain_id == chain_id, lanes.c.sender == sender, lanes.c.next_nonce == nonce)
+        .values(next_nonce=next_)
+    )
 
 
 def unfinished(
     connection: Connection, chain_id: int, sender: bytes | None = None
 ) -> list[Outgoing]:
     """What is not final yet, of one lane or of all, in the order of lanes and nonces."""
-    query = select(outgoing).where(outgoing.c.chain_id == chain_id, outgoing.c.final.is_(False))
-    if sender is not None:
-        query = query.where(outgoing.c.sender == sender)
-    rows = connection.execute(query.order_by(outgoing.c.sender, outgoing.c.nonce))
+    if sender is None:
+        rows = connection.execute(*_all_unfinished(chain_id))
+    else:
+        rows = connection.execute(*_unfinished_in(chain_id, sender))
     return [_outgoing(row) for row in rows]
+
+
+@prepared
+def _all_unfinished(chain_id: Any) -> Any:
+    return (
+        select(outgoing)
+        .where(outgoing.c.chain_id == chain_id, outgoing.c.final.is_(False))
+        .order_by(outgoing.c.sender, outgoing.c.nonce)
+    )
+
+
+@prepared
+def _unfinished_in(chain_id: Any, sender: Any) -> Any:
+    return (
+        select(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.final.is_(False),
+            outgoing.c.sender == sender,
+        )
+        .order_by(outgoing.c.nonce)
+    )
 
 
 def move(
@@ -145,19 +183,31 @@ def move(
     for entry, state, message in changes:
         wanted = state if state == entry.state else advance(entry.state, state)
         connection.execute(
-            update(outgoing)
-            .where(
-                outgoing.c.chain_id == chain_id,
-                outgoing.c.sender == entry.sender,
-                outgoing.c.nonce == entry.nonce,
-                outgoing.c.final.is_(False),
-            )
-            .values(
-                state=wanted.value,
-                message=index.printable(message, MESSAGE_CHARS_MAX),
-                last_sent_ms=now_ms,
+            *_move(
+                chain_id,
+                entry.sender,
+                entry.nonce,
+                wanted.value,
+                index.printable(message, MESSAGE_CHARS_MAX),
+                now_ms,
             )
         )
+
+
+@prepared
+def _move(
+    chain_id: Any, sender: Any, nonce: Any, state: Any, message: Any, last_sent_ms: Any
+) -> Any:
+    return (
+        update(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.sender == sender,
+            outgoing.c.nonce == nonce,
+            outgoing.c.final.is_(False),
+        )
+        .values(state=state, message=message, last_sent_ms=last_sent_ms)
+    )
 
 
 def settle(
@@ -224,10 +274,14 @@ def known(connection: Connection, chain_id: int, hashes: Collection[bytes]) -> s
 
 def with_tag(connection: Connection, chain_id: int, sender: bytes, tag: bytes) -> str | None:
     """The subject of the transaction of this lane that carries ``tag``, or None."""
-    return connection.scalar(
-        select(outgoing.c.subject_id).where(
-            outgoing.c.chain_id == chain_id, outgoing.c.sender == sender, outgoing.c.tag == tag
-        )
+    found: str | None = connection.scalar(*_subject_of(chain_id, sender, tag))
+    return found
+
+
+@prepared
+def _subject_of(chain_id: Any, sender: Any, tag: Any) -> Any:
+    return select(outgoing.c.subject_id).where(
+        outgoing.c.chain_id == chain_id, outgoing.c.sender == sender, outgoing.c.tag == tag
     )
 
 
@@ -242,8 +296,13 @@ def set_dispatch_state(
 
 def dispatch(connection: Connection) -> tuple[bool, str, int]:
     """(caught up, why it stopped, its last sign of life in ms)."""
-    row = connection.execute(select(dispatch_state)).first()
+    row = connection.execute(*_dispatch()).first()
     return (row.caught_up, row.stopped_reason, row.heartbeat_ms) if row else (False, "", 0)
+
+
+@prepared
+def _dispatch() -> Any:
+    return select(dispatch_state)
 
 
 def recompute(connection: Connection, chain_id: int) -> int:
@@ -277,7 +336,10 @@ def without_lane(connection: Connection, chain_id: int, senders: set[bytes]) -> 
 def _insert(connection: Connection, chain_id: int, entry: Outgoing, **end: Any) -> None:
     fields = {name: getattr(entry, name) for name in Outgoing.__slots__}
     fields |= {"state": entry.state.value, "final": False} | end
-    connection.execute(insert(outgoing).values(chain_id=chain_id, **fields))
+    connection.execute(_INSERT, {"chain_id": chain_id, **fields})
+
+
+_INSERT = insert(outgoing)
 
 
 def _recomputed(connection: Connection, chain_id: int, sender: bytes) -> int:
@@ -314,21 +376,41 @@ def _unfinished_of(
 
 def _write_ends(connection: Connection, chain_id: int, settled: Sequence[Settled]) -> None:
     for one in settled:
+        assert one.state.is_final
         connection.execute(
-            update(outgoing)
-            .where(
-                outgoing.c.chain_id == chain_id,
-                outgoing.c.sender == one.outgoing.sender,
-                outgoing.c.nonce == one.outgoing.nonce,
-            )
-            .values(
-                state=one.state.value,
-                final=one.state in FINAL,
-                reason=one.reason,
-                block_number=one.block_number,
-                final_ms=one.time_ms,
+            *_end(
+                chain_id,
+                one.outgoing.sender,
+                one.outgoing.nonce,
+                one.state.value,
+                one.reason,
+                one.block_number,
+                one.time_ms,
             )
         )
+
+
+@prepared
+def _end(
+    chain_id: Any,
+    sender: Any,
+    nonce: Any,
+    state: Any,
+    reason: Any,
+    block_number: Any,
+    final_ms: Any,
+) -> Any:
+    return (
+        update(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.sender == sender,
+            outgoing.c.nonce == nonce,
+        )
+        .values(
+            state=state, final=True, reason=reason, block_number=block_number, final_ms=final_ms
+        )
+    )
 
 
 def _write_nonces(

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from jigap.database import insert_if_absent
+from jigap.database import insert_if_absent, prepared
 from jigap.members.member import Member, Wallet, WalletState
 from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
 
@@ -37,17 +37,17 @@ class Credentials:
 
 def get(connection: Connection, member_id: str) -> Member | None:
     """The member of an id, or None."""
-    return _one(connection, members.c.id == member_id)
+    return _one(connection, _by_id, member_id)
 
 
 def by_login(connection: Connection, login: str) -> Member | None:
     """The member with this member id (as people type it, any case), or None."""
-    return _one(connection, members.c.login == login.strip().lower())
+    return _one(connection, _by_login, login.strip().lower())
 
 
 def by_symid(connection: Connection, symid: bytes) -> Member | None:
     """The member whose wallet has this SymID, or None."""
-    return _one(connection, wallets.c.symid == symid)
+    return _one(connection, _by_symid, symid)
 
 
 def frozen_among(connection: Connection, symids: Collection[bytes]) -> set[bytes]:
@@ -64,17 +64,7 @@ def frozen_among(connection: Connection, symids: Collection[bytes]) -> set[bytes
 
 def by_session(connection: Connection, token_hash: bytes, now_ms: int) -> Member | None:
     """The member whose unexpired, unrevoked session this is, or None."""
-    query = (
-        _members()
-        .join(sessions, sessions.c.member_id == members.c.id)
-        .where(
-            sessions.c.token_hash == token_hash,
-            sessions.c.expires_ms > now_ms,
-            sessions.c.revoked_ms.is_(None),
-        )
-    )
-    row = connection.execute(query).first()
-    return None if row is None else member_of(row)
+    return _one(connection, _by_session, token_hash, now_ms)
 
 
 def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]:
@@ -87,7 +77,7 @@ def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]
 
 def rows_of(connection: Connection, member_ids: Collection[str]) -> list[AnyRow]:
     """Rows with personal fields of several members."""
-    return list(connection.execute(_members(*_PERSONAL).where(members.c.id.in_(member_ids))))
+    return list(connection.execute(_ROWS_OF, {"member_ids": list(member_ids)}))
 
 
 def row_of(connection: Connection, member_id: str, *, lock: bool = False) -> AnyRow | None:
@@ -233,9 +223,37 @@ def member_of(row: Any) -> Member:
     )
 
 
-def _one(connection: Connection, condition: Any) -> Member | None:
-    row = connection.execute(_members().where(condition)).first()
+def _one(connection: Connection, query: Any, *values: Any) -> Member | None:
+    row = connection.execute(*query(*values)).first()
     return None if row is None else member_of(row)
+
+
+@prepared
+def _by_id(member_id: Any) -> Any:
+    return _members().where(members.c.id == member_id)
+
+
+@prepared
+def _by_login(login: Any) -> Any:
+    return _members().where(members.c.login == login)
+
+
+@prepared
+def _by_symid(symid: Any) -> Any:
+    return _members().where(wallets.c.symid == symid)
+
+
+@prepared
+def _by_session(token_hash: Any, now_ms: Any) -> Any:
+    return (
+        _members()
+        .join(sessions, sessions.c.member_id == members.c.id)
+        .where(
+            sessions.c.token_hash == token_hash,
+            sessions.c.expires_ms > now_ms,
+            sessions.c.revoked_ms.is_(None),
+        )
+    )
 
 
 def _members(*more: Any) -> Select[*tuple[Any, ...]]:
@@ -252,3 +270,6 @@ def _members(*more: Any) -> Select[*tuple[Any, ...]]:
         wallets.c.public_key_hash,
         *more,
     ).select_from(members.outerjoin(wallets, wallets.c.member_id == members.c.id))
+
+
+_ROWS_OF = _members(*_PERSONAL).where(members.c.id.in_(bindparam("member_ids", expanding=True)))

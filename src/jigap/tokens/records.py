@@ -27,7 +27,7 @@ from sqlalchemy import (
 from jigap import events
 from jigap.chain import symid
 from jigap.chain.invalid import Invalid
-from jigap.database import Amount, metadata
+from jigap.database import Amount, metadata, prepared
 from jigap.lanes import outgoing
 from jigap.tokens.operation import Kind, Wish
 from jigap.tokens.refusals import KeyReused, OperationUnknown, TokenUnknown
@@ -90,13 +90,18 @@ class Operation:
 
 def find(connection: Connection, name: str) -> Token:
     """The token of a symbol or of a contract id in hex. Raises ``TokenUnknown``."""
-    by = tokens.c.symbol == name
+    contract = None
     with contextlib.suppress(Invalid, ValueError):
-        by = or_(by, tokens.c.contract == symid.parse(name))
-    row = connection.execute(select(tokens).where(by)).first()
+        contract = symid.parse(name)
+    row = connection.execute(*_named(name, contract)).first()
     if row is None:
         raise TokenUnknown("There is no such token here.", token=name[:40])
     return _token(row)
+
+
+@prepared
+def _named(symbol: Any, contract: Any) -> Any:
+    return select(tokens).where(or_(tokens.c.symbol == symbol, tokens.c.contract == contract))
 
 
 def by_contract(connection: Connection, contract: bytes) -> Token | None:
@@ -112,7 +117,12 @@ def contract_of(connection: Connection, symbol: str) -> bytes | None:
 
 def every(connection: Connection) -> list[Token]:
     """All registered tokens, by symbol."""
-    return [_token(row) for row in connection.execute(select(tokens).order_by(tokens.c.symbol))]
+    return [_token(row) for row in connection.execute(*_every())]
+
+
+@prepared
+def _every() -> Any:
+    return select(tokens).order_by(tokens.c.symbol)
 
 
 def symbol_is_taken(connection: Connection, symbol: str) -> bool:
@@ -222,10 +232,16 @@ def operation(connection: Connection, operation_id: str) -> Operation:
 
 def wished(connection: Connection, limit: int | None = 32) -> list[Operation]:
     """Operations that nobody has signed yet, oldest first."""
-    rows = connection.execute(
+    return [
+        _operation(row) for row in connection.execute(*_wished(2**62 if limit is None else limit))
+    ]
+
+
+@prepared
+def _wished(limit: Any) -> Any:
+    return (
         _operations().where(outgoing.c.state.is_(None)).order_by(token_operations.c.id).limit(limit)
     )
-    return [_operation(row) for row in rows]
 
 
 def _operations() -> Any:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from jigap.database import Amount, insert_if_absent, metadata
+from jigap.database import Amount, insert_if_absent, metadata, prepared
 from jigap.lanes import State, outgoing
 from jigap.transfers.transfer import PURPOSE, Standing, Transfer
 
@@ -105,51 +105,65 @@ def add(connection: Connection, *, confirm_after_ms: int | None = None, **fields
     Breaking UNIQUE (member, operation, key) raises ``IntegrityError``.
     """
     connection.execute(
-        insert(transfers).values(
-            operation=OPERATION,
-            confirm_after_ms=confirm_after_ms,
-            waiting=confirm_after_ms is not None,
+        _INSERT,
+        {
+            "operation": OPERATION,
+            "confirm_after_ms": confirm_after_ms,
+            "waiting": confirm_after_ms is not None,
             **fields,
-        )
+        },
     )
+
+
+_INSERT = insert(transfers)
 
 
 def by_key(connection: Connection, member_id: str, key: str) -> Any:
     """The row bound to this key, or None."""
-    return connection.execute(
-        select(transfers).where(
-            transfers.c.member_id == member_id,
-            transfers.c.operation == OPERATION,
-            transfers.c.idempotency_key == key,
-        )
-    ).first()
+    return connection.execute(*_by_key(member_id, key)).first()
+
+
+@prepared
+def _by_key(member_id: Any, key: Any) -> Any:
+    return select(transfers).where(
+        transfers.c.member_id == member_id,
+        transfers.c.operation == OPERATION,
+        transfers.c.idempotency_key == key,
+    )
 
 
 def on_hold(connection: Connection, sender: bytes, contract: bytes) -> tuple[int, int]:
     """(sum held by unfinished payments of this token, how many unfinished payments in all)."""
+    rows = connection.execute(*_held(sender)).all()
+    return sum(row.amount for row in rows if row.contract == contract), len(rows)
+
+
+@prepared
+def _held(sender: Any) -> Any:
     held = select(transfers.c.contract, transfers.c.amount)
     under_way = held.join(outgoing, outgoing.c.subject_id == transfers.c.id).where(
         outgoing.c.sender == sender, outgoing.c.final.is_(False)
     )
     delayed = held.where(transfers.c.waiting.is_(True), transfers.c.sender_symid == sender)
-    rows = connection.execute(under_way.union_all(delayed)).all()
-    return sum(row.amount for row in rows if row.contract == contract), len(rows)
+    return under_way.union_all(delayed)
 
 
 def has_paid(connection: Connection, member_id: str, recipient: str) -> bool:
     """Whether a payment of this member to this recipient was ever confirmed."""
+    return connection.scalar(*_paid(member_id, recipient)) is not None
+
+
+@prepared
+def _paid(member_id: Any, recipient: Any) -> Any:
     return (
-        connection.scalar(
-            select(transfers.c.id)
-            .join(outgoing, outgoing.c.subject_id == transfers.c.id)
-            .where(
-                transfers.c.member_id == member_id,
-                transfers.c.recipient == recipient,
-                outgoing.c.state == State.CONFIRMED.value,
-            )
-            .limit(1)
+        select(transfers.c.id)
+        .join(outgoing, outgoing.c.subject_id == transfers.c.id)
+        .where(
+            transfers.c.member_id == member_id,
+            transfers.c.recipient == recipient,
+            outgoing.c.state == State.CONFIRMED.value,
         )
-        is not None
+        .limit(1)
     )
 
 
@@ -173,7 +187,12 @@ def end_waiting(connection: Connection, transfer_id: str, withdrawn_ms: int | No
 
 def by_id(connection: Connection, transfer_id: str) -> Any:
     """The row of a payment known to exist."""
-    return connection.execute(select(transfers).where(transfers.c.id == transfer_id)).one()
+    return connection.execute(*_by_id(transfer_id)).one()
+
+
+@prepared
+def _by_id(transfer_id: Any) -> Any:
+    return select(transfers).where(transfers.c.id == transfer_id)
 
 
 def key_of(connection: Connection, transfer_id: str) -> str:
@@ -183,9 +202,12 @@ def key_of(connection: Connection, transfer_id: str) -> str:
 
 def find(connection: Connection, transfer_id: str, member_id: str) -> Any:
     """One payment as its payer or its recipient may see it, or None."""
-    return connection.execute(
-        _with_fate().where(transfers.c.id == transfer_id, _concerns(member_id))
-    ).first()
+    return connection.execute(*_seen_by(transfer_id, member_id)).first()
+
+
+@prepared
+def _seen_by(transfer_id: Any, member_id: Any) -> Any:
+    return _with_fate().where(transfers.c.id == transfer_id, _concerns(member_id))
 
 
 def page(connection: Connection, member_id: str, before: str | None, limit: int) -> list[Any]:
@@ -198,21 +220,26 @@ def page(connection: Connection, member_id: str, before: str | None, limit: int)
 
 def spent(connection: Connection, member_id: str, token: str, day: str) -> int:
     """What this member has ordered today, in base units, less what came back."""
-    return connection.scalar(_day(member_id, token, day)) or 0
+    return connection.scalar(*_day(member_id, token, day)) or 0
 
 
 def add_spent(connection: Connection, member_id: str, token: str, day: str, amount: int) -> None:
     """Count a payment against the day (negative: give it back). The caller holds the lane."""
     insert_if_absent(connection, spending_days, member_id=member_id, token=token, day=day, amount=0)
     present = spent(connection, member_id, token, day)
-    connection.execute(
+    connection.execute(*_set_spent(member_id, token, day, max(present + amount, 0)))
+
+
+@prepared
+def _set_spent(member_id: Any, token: Any, day: Any, amount: Any) -> Any:
+    return (
         update(spending_days)
         .where(
             spending_days.c.member_id == member_id,
             spending_days.c.token == token,
             spending_days.c.day == day,
         )
-        .values(amount=max(present + amount, 0))
+        .values(amount=amount)
     )
 
 
@@ -252,7 +279,8 @@ def _concerns(member_id: str) -> Any:
     return or_(transfers.c.member_id == member_id, coming)
 
 
-def _day(member_id: str, token: str, day: str) -> Any:
+@prepared
+def _day(member_id: Any, token: Any, day: Any) -> Any:
     return select(spending_days.c.amount).where(
         spending_days.c.member_id == member_id,
         spending_days.c.token == token,

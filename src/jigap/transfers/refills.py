@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from jigap import index, lanes
-from jigap.database import insert_if_absent
+from jigap.database import insert_if_absent, prepared
 from jigap.entropy import new_id
 from jigap.lanes import TagKeys
 from jigap.node.client import ChainTransaction
@@ -31,7 +31,17 @@ def day_of(now_ms: int) -> str:
 def purse(connection: Connection, chain_id: int, symid: bytes) -> GasPurse:
     """An account's SYM: at the indexed height, in refills under way, and owed."""
     balance_hug = index.account(connection, symid).balance_hug
-    under_way = connection.scalars(
+    under_way = connection.scalars(*_under_way(symid))
+    owed = (
+        entry.fee_max_hug + entry.value_hug
+        for entry in lanes.unfinished(connection, chain_id, symid)
+    )
+    return GasPurse(balance_hug, sum(under_way), sum(owed))
+
+
+@prepared
+def _under_way(symid: Any) -> Any:
+    return (
         select(gas_refills.c.amount_hug)
         .select_from(_with_fate())
         .where(
@@ -39,11 +49,6 @@ def purse(connection: Connection, chain_id: int, symid: bytes) -> GasPurse:
             or_(lanes.outgoing.c.final.is_(None), lanes.outgoing.c.final.is_(False)),
         )
     )
-    owed = (
-        entry.fee_max_hug + entry.value_hug
-        for entry in lanes.unfinished(connection, chain_id, symid)
-    )
-    return GasPurse(balance_hug, sum(under_way), sum(owed))
 
 
 def wish(
@@ -77,14 +82,17 @@ def wish(
 
 def wished(connection: Connection, limit: int = 100) -> list[Any]:
     """Refills whose budget is reserved and that nobody has signed yet, oldest first."""
-    return list(
-        connection.execute(
-            select(gas_refills)
-            .select_from(_with_fate())
-            .where(lanes.outgoing.c.hash.is_(None), gas_refills.c.queued_reason == "")
-            .order_by(gas_refills.c.id)
-            .limit(limit)
-        )
+    return list(connection.execute(*_wished(limit)))
+
+
+@prepared
+def _wished(limit: Any) -> Any:
+    return (
+        select(gas_refills)
+        .select_from(_with_fate())
+        .where(lanes.outgoing.c.hash.is_(None), gas_refills.c.queued_reason == "")
+        .order_by(gas_refills.c.id)
+        .limit(limit)
     )
 
 
@@ -181,17 +189,22 @@ def _reserve(
     taken: list[str] = []
     for scope, limit in _limits(settings, member_id, day):
         insert_if_absent(connection, gas_budgets, scope=scope, reserved_gas=0)
-        took = connection.execute(
-            update(gas_budgets)
-            .where(gas_budgets.c.scope == scope, gas_budgets.c.reserved_gas + units <= limit)
-            .values(reserved_gas=gas_budgets.c.reserved_gas + units)
-        )
+        took = connection.execute(*_take(scope, units, limit))
         if took.rowcount != 1:
             for earlier in taken:
                 _add(connection, earlier, -units)
             return False
         taken.append(scope)
     return True
+
+
+@prepared
+def _take(scope: Any, units: Any, limit: Any) -> Any:
+    return (
+        update(gas_budgets)
+        .where(gas_budgets.c.scope == scope, gas_budgets.c.reserved_gas + units <= limit)
+        .values(reserved_gas=gas_budgets.c.reserved_gas + units)
+    )
 
 
 def _add(connection: Connection, scope: str, units: int) -> None:
