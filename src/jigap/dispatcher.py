@@ -191,7 +191,7 @@ class Dispatcher:
 
     async def _follow(self) -> bool:
         """Take in every block there is; whether there was one."""
-        followed = False
+        followed, ended = False, set[str]()
         while True:
             number = await self._database.read(index.height) + 1
             block = await self._client.fetch(number)
@@ -199,10 +199,10 @@ class Dispatcher:
                 break
             await index.prepare(self._database, self._client, block)
             with step("index.block"):
-                await self._database.write(self._take_in, block)
+                ended |= await self._database.write(self._take_in, block)
             followed = True
         if followed:
-            self._news.ring()
+            self._news.ring(ended)
         return followed
 
     async def _let_lost_ones_pass(self) -> None:
@@ -223,8 +223,8 @@ class Dispatcher:
         ours = {one.hash for one in waiting if self._tags.is_ours(one.extra_data, one.sender)}
         return bool(ours - await self._database.read(lanes.known, self._chain_id, ours))
 
-    def _take_in(self, connection: Connection, block: ChainBlock) -> None:
-        """All that one block means, in one transaction."""
+    def _take_in(self, connection: Connection, block: ChainBlock) -> set[str]:
+        """All that one block means, in one transaction; the ids of what it ended."""
         # Lanes are locked first: whoever decides about an account's money holds its lane.
         self._open_lanes(connection, block)
         ended, strangers = lanes.settle(connection, self._chain_id, block)
@@ -240,6 +240,7 @@ class Dispatcher:
         transfers.note_external(connection, block, applied.movements, ours)
         auditor.check_block(connection, applied, block.time_ms)
         events.number_new(connection)
+        return {one.outgoing.subject_id for one in ended}
 
     def _open_lanes(self, connection: Connection, block: ChainBlock) -> None:
         """A member may have paid from here before our records knew that they ever would."""

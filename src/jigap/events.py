@@ -5,6 +5,7 @@ gap-free ``seq`` in commit order so that a reader who has seen ``seq`` 41 knows 
 """
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -111,25 +112,28 @@ _NUMBER = (
 class Bell:
     """Wakes whoever waits inside this process; across processes people look at the database.
 
-    ``ring`` is for something done, ``wait`` returns True if it rang before the timeout.
+    ``ring`` is for something done, ``wait`` returns True if it rang before the timeout. Who waits
+    for something in particular says its id, and is left alone by a ring about other ids.
     """
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], str | None] = {}
 
-    def ring(self) -> None:
-        for one in self._waiting:
+    def ring(self, about: Collection[str] | None = None) -> None:
+        for one, subject in list(self._waiting.items()):
+            if about is not None and subject is not None and subject not in about:
+                continue
+            del self._waiting[one]
             if not one.done():
                 one.set_result(None)
-        self._waiting.clear()
 
-    async def wait(self, timeout_s: float) -> bool:
+    async def wait(self, timeout_s: float, subject: str | None = None) -> bool:
         one: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(one)
+        self._waiting[one] = subject
         try:
             await asyncio.wait_for(one, timeout_s)
         except TimeoutError:
             return False
         finally:
-            self._waiting.discard(one)
+            self._waiting.pop(one, None)
         return True

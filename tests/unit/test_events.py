@@ -67,3 +67,22 @@ async def test_unlisted_kind_is_a_bug(database: Database):
 
     with pytest.raises(AssertionError, match="not listed"):
         await database.write(unlisted)
+
+
+async def test_a_ring_about_one_thing_wakes_only_who_waits_for_it_or_for_anything():
+    bell = events.Bell()
+    mine, other, anything = (
+        asyncio.create_task(bell.wait(timeout_s, subject))
+        for timeout_s, subject in ((5, "tr_1"), (0.05, "tr_2"), (5, None))
+    )
+    await asyncio.sleep(0)
+    bell.ring({"tr_1"})
+    assert await asyncio.gather(mine, other, anything) == [True, False, True]
+
+
+async def test_a_ring_about_everything_wakes_everybody():
+    bell = events.Bell()
+    waiting = [asyncio.create_task(bell.wait(5, subject)) for subject in ("tr_1", None)]
+    await asyncio.sleep(0)
+    bell.ring()
+    assert await asyncio.gather(*waiting) == [True, True]

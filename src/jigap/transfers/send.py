@@ -38,6 +38,7 @@ from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 
 SIGN_AGAIN_MAX = 20
 POLL_S = 0.1
+POLL_MAX_S = 0.5
 
 #: Reads a payment's situation again, inside a transaction that holds its lane.
 Look = Callable[[Connection], Transfer | Ready]
@@ -141,12 +142,15 @@ class Payments:
     async def wait(self, member_id: str, transfer_id: str, seconds: float) -> Transfer:
         """The payment once it is final, or as it stands after ``seconds``."""
         end = time.monotonic() + min(seconds, self._settings.wait_max_s)
+        pause_s = POLL_S
         while True:
             present = await self.get(member_id, transfer_id)
             left_s = end - time.monotonic()
             if present.state.is_final or present.state is Standing.DELAYED or left_s <= 0:
                 return present
-            await self._news.wait(min(left_s, POLL_S))
+            # In the dispatcher's own process the bell is quicker; looking is for all others.
+            await self._news.wait(min(left_s, pause_s), transfer_id)
+            pause_s = min(pause_s * 1.5, POLL_MAX_S)
 
     def _lane_lock(self, member_id: str) -> asyncio.Lock:
         lock = self._lanes.get(member_id)
