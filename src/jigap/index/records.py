@@ -233,11 +233,14 @@ def is_active(connection: Connection, symid: bytes, key_hash: bytes) -> bool:
 
 def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:
     """The SymID that a certificate authority has bound to this public key hash."""
-    table = chain_citizens.c
-    found: bytes | None = connection.scalar(
-        select(table.symid).where(table.key_hash == key_hash).order_by(table.symid).limit(1)
-    )
+    found: bytes | None = connection.scalar(*_citizen_of(key_hash))
     return found
+
+
+@prepared
+def _citizen_of(key_hash: Any) -> Any:
+    table = chain_citizens.c
+    return select(table.symid).where(table.key_hash == key_hash).order_by(table.symid).limit(1)
 
 
 # --- transactions

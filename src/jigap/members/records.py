@@ -82,8 +82,17 @@ def rows_of(connection: Connection, member_ids: Collection[str]) -> list[AnyRow]
 
 def row_of(connection: Connection, member_id: str, *, lock: bool = False) -> AnyRow | None:
     """The whole row of a member, or None; with ``lock`` it is ours until the transaction ends."""
-    query = select(members).where(members.c.id == member_id)
-    return connection.execute(query.with_for_update() if lock else query).first()
+    return connection.execute(*(_row_locked if lock else _row)(member_id)).first()
+
+
+@prepared
+def _row(member_id: Any) -> Any:
+    return select(members).where(members.c.id == member_id)
+
+
+@prepared
+def _row_locked(member_id: Any) -> Any:
+    return select(members).where(members.c.id == member_id).with_for_update()
 
 
 def credentials(connection: Connection, login: str) -> Credentials | None:

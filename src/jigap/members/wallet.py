@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jigap import entropy, events, index
@@ -29,7 +29,7 @@ from jigap.ca import (
 )
 from jigap.chain.citizen import Verification
 from jigap.clock import Clock
-from jigap.database import Database
+from jigap.database import Database, prepared
 from jigap.events import Bell
 from jigap.keys import KeyRing, NewKey, Vault, insert_copy
 from jigap.members import personal, records
@@ -107,7 +107,7 @@ class Wallets:
                 await self._vault.discard(key)
                 raise
         self._work.ring()
-        return await self.of(member_id)
+        return Wallet(key.wallet_id, WalletState.KEY_STORED, None, key.public_key_hash)
 
     async def of(self, member_id: str) -> Wallet:
         """The member's wallet. Raises ``WalletMissing``."""
@@ -138,6 +138,8 @@ async def request_citizens(
     Called by the dispatcher again and again. That a wallet is being asked for is recorded before
     the CA hears of it, so a crash in between only means that it is asked again.
     """
+    if not await database.read(_is_any_due, now_ms):
+        return 0  # asked again and again, this must not cost a write
     with step("wallet.citizen_recorded"):
         due = await database.write(_take_due, now_ms)
     requests = await database.read(_requests, ring, due)
@@ -193,13 +195,14 @@ def _insert(connection: Connection, member_id: str, key: NewKey, now_ms: int) ->
     _may_make(connection, member_id)
     insert_copy(connection, key, now_ms)
     connection.execute(
-        insert(wallets).values(
-            wallet_id=key.wallet_id,
-            member_id=member_id,
-            state=WalletState.KEY_STORED,
-            public_key_hash=key.public_key_hash,
-            created_ms=now_ms,
-        )
+        insert(wallets),
+        {
+            "wallet_id": key.wallet_id,
+            "member_id": member_id,
+            "state": WalletState.KEY_STORED,
+            "public_key_hash": key.public_key_hash,
+            "created_ms": now_ms,
+        },
     )
 
 
@@ -210,35 +213,41 @@ def _wallet_of(connection: Connection, member_id: str) -> Wallet:
     return member.wallet
 
 
+def _is_any_due(connection: Connection, now_ms: int) -> bool:
+    return connection.execute(*_due(now_ms)).first() is not None
+
+
 def _take_due(connection: Connection, now_ms: int) -> list[_Waiting]:
     """Mark wallets as being asked for. What the index knows already is not asked again."""
     due: list[_Waiting] = []
-    for row in connection.execute(_due_query(now_ms)).all():
+    for row in connection.execute(*_due(now_ms)).all():
         symid = index.citizen_by_key(connection, row.public_key_hash)
         if symid is not None:
             _activate(connection, row.public_key_hash, symid, now_ms)
             continue
-        connection.execute(
-            update(wallets)
-            .where(wallets.c.wallet_id == row.wallet_id)
-            .values(
-                state=WalletState.CITIZEN_REQUESTED,
-                requests=row.requests + 1,
-                requested_ms=now_ms,
-            )
-        )
+        connection.execute(*_ask_for(row.wallet_id, row.requests + 1, now_ms))
         due.append(_Waiting(row.wallet_id, row.member_id, row.public_key_hash, row.requests + 1))
     return due
 
 
-def _due_query(now_ms: int) -> Select[*tuple[Any, ...]]:
+@prepared
+def _ask_for(wallet_id: Any, requests: Any, now_ms: Any) -> Any:
+    return (
+        update(wallets)
+        .where(wallets.c.wallet_id == wallet_id)
+        .values(state=WalletState.CITIZEN_REQUESTED, requests=requests, requested_ms=now_ms)
+    )
+
+
+@prepared
+def _due(now_ms: Any) -> Any:
     """Wallets nobody has asked for, and those whose last question is too long ago."""
     waits = [ask_again_ms(n) for n in range(1, 9)]
     late = or_(
         *(
             and_(
                 wallets.c.requests == n if n < len(waits) else wallets.c.requests >= n,
-                wallets.c.requested_ms <= now_ms - wait_ms,
+                wallets.c.requested_ms + wait_ms <= now_ms,
             )
             for n, wait_ms in enumerate(waits, 1)
         )
@@ -278,22 +287,30 @@ def _requests(
 
 def _activate(connection: Connection, key_hash: bytes, symid: bytes, now_ms: int) -> str | None:
     """Make the wallet of this key hash active; its member, or None if it is not ours or was."""
-    row = connection.execute(
-        select(wallets.c.wallet_id, wallets.c.member_id).where(
-            wallets.c.public_key_hash == key_hash, wallets.c.state != WalletState.ACTIVE
-        )
-    ).first()
+    row = connection.execute(*_inactive(key_hash)).first()
     if row is None:
         return None
-    connection.execute(
-        update(wallets)
-        .where(wallets.c.wallet_id == row.wallet_id)
-        .values(state=WalletState.ACTIVE, symid=symid, active_ms=now_ms, refused_reason="")
-    )
+    connection.execute(*_set_active(row.wallet_id, symid, now_ms))
     events.record(
         connection, "wallet.active", subject=row.wallet_id, member_id=row.member_id, now_ms=now_ms
     )
     return str(row.member_id)
+
+
+@prepared
+def _inactive(key_hash: Any) -> Any:
+    return select(wallets.c.wallet_id, wallets.c.member_id).where(
+        wallets.c.public_key_hash == key_hash, wallets.c.state != WalletState.ACTIVE
+    )
+
+
+@prepared
+def _set_active(wallet_id: Any, symid: Any, now_ms: Any) -> Any:
+    return (
+        update(wallets)
+        .where(wallets.c.wallet_id == wallet_id)
+        .values(state=WalletState.ACTIVE, symid=symid, active_ms=now_ms, refused_reason="")
+    )
 
 
 def _note_refused(connection: Connection, wallet_id: str, reason: str) -> None:
