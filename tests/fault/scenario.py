@@ -121,7 +121,7 @@ async def _pay(
         with contextlib.suppress(PassphraseWrong):
             order = Order(recipient, "EST", amount)
             made = await _patiently(partial(app.payments.send, payer, key, order, passphrase))
-            return await app.payments.wait(payer, made.id, PATIENCE_S)
+            return await app.payments.wait(payer, made, PATIENCE_S)
     raise AssertionError("no passphrase opens the key")
 
 

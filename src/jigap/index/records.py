@@ -149,9 +149,7 @@ def _account(symid: Any) -> Any:
 
 def accounts(connection: Connection, symids: Iterable[bytes]) -> dict[bytes, AccountView]:
     """The accounts among these that the index knows."""
-    table = chain_accounts.c
-    query = select(table.symid, table.balance_hug, table.nonce, table.deposit_hug)
-    rows = _by_keys(connection, query, table.symid, symids)
+    rows = _by_keys(connection, _ACCOUNTS, symids)
     return {row[0]: AccountView(row[1], row[2], row[3]) for row in rows}
 
 
@@ -170,14 +168,12 @@ def holdings(
     connection: Connection, keys: Iterable[tuple[bytes, bytes]]
 ) -> dict[tuple[bytes, bytes], int]:
     """The (contract, account) pairs among these that the index knows, with their balances."""
-    table = chain_holdings.c
     holders: dict[bytes, list[bytes]] = {}
     for contract_id, symid in keys:
         holders.setdefault(contract_id, []).append(symid)
     found: dict[tuple[bytes, bytes], int] = {}
     for contract_id, symids in holders.items():
-        query = select(table.symid, table.balance).where(table.contract == contract_id)
-        for row in _by_keys(connection, query, table.symid, symids):
+        for row in _by_keys(connection, _HOLDINGS, symids, contract=contract_id):
             found[(contract_id, row[0])] = row[1]
     return found
 
@@ -204,7 +200,7 @@ def _contract(contract: Any) -> Any:
 
 def contracts(connection: Connection, ids: Iterable[bytes]) -> dict[bytes, ContractView]:
     """The contracts among these that the index knows."""
-    rows = _by_keys(connection, select(chain_contracts), chain_contracts.c.contract, ids)
+    rows = _by_keys(connection, _CONTRACTS, ids)
     return {row[0]: ContractView(*row) for row in rows}
 
 
@@ -224,11 +220,15 @@ def is_citizen(connection: Connection, symid: bytes) -> bool:
 
 def is_active(connection: Connection, symid: bytes, key_hash: bytes) -> bool:
     """Whether the chain takes what this key signs for the SymID: registered, bound, not revoked."""
+    return connection.scalar(*_active(symid, key_hash)) is not None
+
+
+@prepared
+def _active(symid: Any, key_hash: Any) -> Any:
     table = chain_citizens.c
-    query = select(table.symid).where(
+    return select(table.symid).where(
         table.symid == symid, table.key_hash == key_hash, table.status == ACTIVE
     )
-    return connection.scalar(query) is not None
 
 
 def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:
@@ -400,9 +400,7 @@ def save_citizens(connection: Connection, number: int, citizens: Iterable[ChainC
         }
         for citizen in citizens
     }
-    table = chain_citizens.c
-    query = select(table.symid, table.block_number)
-    first_seen = {row[0]: row[1] for row in _by_keys(connection, query, table.symid, rows)}
+    first_seen = {row[0]: row[1] for row in _by_keys(connection, _CITIZENS, rows)}
     for symid, seen in first_seen.items():
         rows[symid]["block_number"] = seen
     known = {(symid,) for symid in first_seen}
@@ -417,9 +415,7 @@ def newborn(connection: Connection, symids: Iterable[bytes]) -> set[bytes]:
     """
     if first_height(connection) != 0:
         return set()
-    table = chain_citizens.c
-    query = select(table.symid).where(table.block_number > 0)
-    return {row[0] for row in _by_keys(connection, query, table.symid, symids)}
+    return {row[0] for row in _by_keys(connection, _CITIZENS, symids) if row[1] > 0}
 
 
 def _transaction_row(number: int, effects: Effects, moved: Movement | None) -> dict[str, Any]:
@@ -480,11 +476,27 @@ def _save(
         )
 
 
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_ACCOUNTS = select(
+    chain_accounts.c.symid,
+    chain_accounts.c.balance_hug,
+    chain_accounts.c.nonce,
+    chain_accounts.c.deposit_hug,
+).where(chain_accounts.c.symid.in_(_KEYS))
+_HOLDINGS = select(chain_holdings.c.symid, chain_holdings.c.balance).where(
+    chain_holdings.c.contract == bindparam("contract"), chain_holdings.c.symid.in_(_KEYS)
+)
+_CITIZENS = select(chain_citizens.c.symid, chain_citizens.c.block_number).where(
+    chain_citizens.c.symid.in_(_KEYS)
+)
+_CONTRACTS = select(chain_contracts).where(chain_contracts.c.contract.in_(_KEYS))
+
+
 def _by_keys(
-    connection: Connection, query: AnySelect, column: ColumnElement[bytes], keys: Iterable[bytes]
+    connection: Connection, query: AnySelect, keys: Iterable[bytes], **given: bytes
 ) -> Iterator[AnyRow]:
-    """The rows of ``query`` whose ``column`` is one of ``keys``, asked for in portions."""
+    """The rows of ``query`` for its parameter ``keys``, asked for in portions."""
     waiting = list(keys)
     for start in range(0, len(waiting), KEYS_PER_QUERY):
         part = waiting[start : start + KEYS_PER_QUERY]
-        yield from connection.execute(query.where(column.in_(part)))
+        yield from connection.execute(query, {"keys": part, **given})

@@ -85,8 +85,10 @@ class Examiner:
         self, connection: Connection, member_id: str, key: str, order: Order
     ) -> Transfer | Ready:
         """The payment this key is bound to; else what a new one needs, or a refusal."""
-        known = self._replay(connection, member_id, key, order)
-        return known or self._examine(connection, member_id, order)
+        payer = members.get(connection, member_id)
+        assert payer is not None, "only a member who is signed in pays"
+        known = self._replay(connection, payer, key, order)
+        return known or self._examine(connection, payer, order)
 
     def look_again(
         self, connection: Connection, member_id: str, transfer_id: str
@@ -98,7 +100,9 @@ class Examiner:
         if found.transaction_hash is not None:
             return found
         check_confirmable(found, self._clock.now_ms())
-        payer, sender = self._payer(connection, member_id)
+        payer = members.get(connection, member_id)
+        assert payer is not None, "only a member who is signed in pays"
+        sender = self._may_pay(connection, payer)
         recipient_symid = self._recipient(connection, found.recipient)
         _, contract = self._payable(connection, found.token)
         intent = Intent(found.recipient, found.token, found.amount, found.memo)
@@ -141,18 +145,18 @@ class Examiner:
 
     # --- refusals, in the documented order
 
-    def _examine(self, connection: Connection, member_id: str, order: Order) -> Ready:
-        payer, sender = self._payer(connection, member_id)
+    def _examine(self, connection: Connection, payer: members.Member, order: Order) -> Ready:
+        sender = self._may_pay(connection, payer)
         now_ms = self._clock.now_ms()
-        recipient = self._open_recipient(order.recipient_id, member_id, now_ms)
-        if recipient == member_id:
+        recipient = self._open_recipient(order.recipient_id, payer.id, now_ms)
+        if recipient == payer.id:
             raise refusals.RecipientIsSelf("Payer and recipient are the same person.")
         recipient_symid = self._recipient(connection, recipient)
         token, contract = self._payable(connection, order.token)
         amount = parse_amount(order.amount, token.decimals)
         intent = Intent(recipient, token.symbol, amount, order.memo)
         check_words(intent)
-        spending = self._spending(connection, member_id, recipient, sender, token, contract)
+        spending = self._spending(connection, payer.id, recipient, sender, token, contract)
         check_spending(amount, spending)
         confirm_after_ms = None
         if is_risky(amount, spending):
@@ -163,18 +167,17 @@ class Examiner:
         nonce = self._next_nonce(connection, sender)
         return Ready(intent, payer, sender, recipient_symid, contract, nonce, confirm_after_ms)
 
-    def _payer(self, connection: Connection, member_id: str) -> tuple[members.Member, bytes]:
+    def _may_pay(self, connection: Connection, payer: members.Member) -> bytes:
+        """The account a payer pays from, if nothing stands against paying at all."""
         caught_up, stopped, _ = lanes.dispatch(connection)
         if not caught_up:
             raise refusals.CatchingUp(stopped or "The platform is not ready for payments yet.")
-        payer = members.get(connection, member_id)
-        assert payer is not None, "only a member who is signed in pays"
         members.may_act(payer)
         if payer.wallet is None or payer.wallet.symid is None:
             raise refusals.WalletNotReady("There is no active wallet to pay from.")
         if not index.is_active(connection, payer.wallet.symid, payer.wallet.public_key_hash):
             raise refusals.WalletNotReady("The SymID of this wallet is not active on the chain.")
-        return payer, payer.wallet.symid
+        return payer.wallet.symid
 
     def _recipient(self, connection: Connection, member_id: str) -> bytes:
         recipient = members.get(connection, member_id)
@@ -224,16 +227,16 @@ class Examiner:
     # --- replays
 
     def _replay(
-        self, connection: Connection, member_id: str, key: str, order: Order
+        self, connection: Connection, payer: members.Member, key: str, order: Order
     ) -> Transfer | None:
         """The payment this key is bound to. Raises ``KeyReused`` if it was another one."""
-        row = records.by_key(connection, member_id, key)
+        row = records.by_key(connection, payer.id, key)
         if row is None:
-            row = self._found_on_chain(connection, member_id, key)
+            row = self._found_on_chain(connection, payer, key)
         if row is None:
             return None
-        known = self.get(connection, member_id, row.id)
-        asked = self._asked(connection, member_id, order)
+        known = self.get(connection, payer.id, row.id)
+        asked = self._asked(connection, payer.id, order)
         if row.idempotency_key is None:  # found again on the chain, where no memo is
             asked = replace(asked, memo="")
         same_request(Intent(known.recipient, known.token, known.amount, known.memo), asked)
@@ -250,12 +253,11 @@ class Examiner:
             amount = parse_amount(order.amount, token.decimals)
         return Intent(recipient, symbol, amount, order.memo)
 
-    def _found_on_chain(self, connection: Connection, member_id: str, key: str) -> Any:
+    def _found_on_chain(self, connection: Connection, payer: members.Member, key: str) -> Any:
         """The row of a payment whose records were lost and which its tag brought back."""
-        payer = members.get(connection, member_id)
-        if payer is None or payer.wallet is None or payer.wallet.symid is None:
+        if payer.wallet is None or payer.wallet.symid is None:
             return None
-        tag = self.tags.make(PURPOSE, member_id, key, payer.wallet.symid)
+        tag = self.tags.make(PURPOSE, payer.id, key, payer.wallet.symid)
         chain_id = self._settings.chain_id
         subject = lanes.with_tag(connection, chain_id, payer.wallet.symid, tag)
         return None if subject is None else records.by_id(connection, subject)

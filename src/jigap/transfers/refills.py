@@ -65,17 +65,18 @@ def wish(
     units, day = gas_units(amount_hug), day_of(now_ms)
     spent = not _reserve(connection, settings, member_id, day, units)
     connection.execute(
-        insert(gas_refills).values(
-            id=new_id("rf", now_ms),
-            symid=symid,
-            member_id=member_id,
-            transfer_id=transfer_id,
-            amount_hug=amount_hug,
-            gas_units=units,
-            day=day,
-            queued_reason=BUDGET_SPENT if spent else "",
-            created_ms=now_ms,
-        )
+        _INSERT,
+        {
+            "id": new_id("rf", now_ms),
+            "symid": symid,
+            "member_id": member_id,
+            "transfer_id": transfer_id,
+            "amount_hug": amount_hug,
+            "gas_units": units,
+            "day": day,
+            "queued_reason": BUDGET_SPENT if spent else "",
+            "created_ms": now_ms,
+        },
     )
     return BUDGET_SPENT if spent else ""
 
@@ -128,18 +129,22 @@ def adopt(
     for scope in _scopes(member_id, day):
         _add(connection, scope, units)
     connection.execute(
-        insert(gas_refills).values(
-            id=refill_id,
-            symid=symid,
-            member_id=member_id,
-            transfer_id=None,
-            amount_hug=amount_hug,
-            gas_units=units,
-            day=day,
-            queued_reason="",
-            created_ms=ms,
-        )
+        _INSERT,
+        {
+            "id": refill_id,
+            "symid": symid,
+            "member_id": member_id,
+            "transfer_id": None,
+            "amount_hug": amount_hug,
+            "gas_units": units,
+            "day": day,
+            "queued_reason": "",
+            "created_ms": ms,
+        },
     )
+
+
+_INSERT = insert(gas_refills)
 
 
 def signed_since(
@@ -209,7 +214,12 @@ def _take(scope: Any, units: Any, limit: Any) -> Any:
 
 def _add(connection: Connection, scope: str, units: int) -> None:
     insert_if_absent(connection, gas_budgets, scope=scope, reserved_gas=0)
-    connection.execute(
+    connection.execute(*_added(scope, units))
+
+
+@prepared
+def _added(scope: Any, units: Any) -> Any:
+    return (
         update(gas_budgets)
         .where(gas_budgets.c.scope == scope)
         .values(reserved_gas=gas_budgets.c.reserved_gas + units)

@@ -139,18 +139,19 @@ class Payments:
         """Every registered token: what is free, on hold and in all, as of the indexed height."""
         return await self._database.read(self._examiner.balances, member_id)
 
-    async def wait(self, member_id: str, transfer_id: str, seconds: float) -> Transfer:
-        """The payment once it is final, or as it stands after ``seconds``."""
+    async def wait(self, member_id: str, present: Transfer, seconds: float) -> Transfer:
+        """The payment once it is final, or as it stands after ``seconds``; ``present``: as read."""
         end = time.monotonic() + min(seconds, self._settings.wait_max_s)
         pause_s = POLL_S
-        while True:
-            present = await self.get(member_id, transfer_id)
+        while not present.state.is_final and present.state is not Standing.DELAYED:
             left_s = end - time.monotonic()
-            if present.state.is_final or present.state is Standing.DELAYED or left_s <= 0:
-                return present
+            if left_s <= 0:
+                break
             # In the dispatcher's own process the bell is quicker; looking is for all others.
-            await self._news.wait(min(left_s, pause_s), transfer_id)
+            await self._news.wait(min(left_s, pause_s), present.id)
             pause_s = min(pause_s * 1.5, POLL_MAX_S)
+            present = await self.get(member_id, present.id)
+        return present
 
     def _lane_lock(self, member_id: str) -> asyncio.Lock:
         lock = self._lanes.get(member_id)

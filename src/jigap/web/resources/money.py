@@ -142,7 +142,7 @@ async def pay(request: AnyRequest, data: JSONBody[TransferAsked]) -> Response[Tr
     )
     sent = await payments.send(me.id, key, order, data.passphrase)
     if seconds:
-        sent = await payments.wait(me.id, sent.id, seconds)
+        sent = await payments.wait(me.id, sent, seconds)
     shown = (await transfers_shown(request, [sent]))[0]
     location = {"Location": f"/api/v1/transfers/{sent.id}"}
     return Response(shown, headers=location | waited(seconds))
@@ -168,8 +168,8 @@ async def transfer_page(
 )
 async def transfer(request: AnyRequest, id: TransferId) -> Response[TransferShown]:
     """A payment I made or received."""
-    seconds = wait_s(request)
-    found = await platform(request).payments.wait(caller(request).id, id, seconds)
+    payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
+    found = await payments.wait(me.id, await payments.get(me.id, id), seconds)
     return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
 
 
@@ -198,7 +198,7 @@ async def confirm(
     payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
     found = await payments.confirm(me.id, id, data.passphrase)
     if seconds:
-        found = await payments.wait(me.id, found.id, seconds)
+        found = await payments.wait(me.id, found, seconds)
     return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
 
 
