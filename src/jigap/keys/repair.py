@@ -172,11 +172,17 @@ class Caretaker:
         return row, await asyncio.to_thread(self._diagnosis, wallet_id, row)
 
     async def _second_look(self, wallet_id: str) -> Diagnosis:
-        """What is wrong, once nobody is changing this key; a lease runs out by itself."""
+        """What is wrong, once nobody is changing this key; a lease runs out by itself.
+
+        A change may begin and end between the look at the row and the look at the files, so only
+        what the row says before and after alike counts.
+        """
         for _ in range(_PATIENCE):
             busy = await self._database.read(_is_busy, wallet_id, self._clock.now_ms())
-            _, found = await self._look(wallet_id)
-            if not busy or not found.faults:
+            row, found = await self._look(wallet_id)
+            if not found.faults:
+                break
+            if not busy and row == await self._database.read(_stored_or_none, wallet_id):
                 break
             await asyncio.sleep(_PAUSE_S)
         return found

@@ -168,6 +168,25 @@ async def test_verifying_beside_live_changes_raises_no_alarm(held_on_both):
     assert rounds > 1
 
 
+async def test_a_change_between_the_two_looks_at_a_key_is_no_alarm(held, monkeypatch):
+    """The row is read, the passphrase is changed, then the files are looked at: twice in a row."""
+    await held.wallet()
+    keeper, looks = caretaker(held), []
+    loop, diagnosis = asyncio.get_running_loop(), Caretaker._diagnosis
+
+    def after_a_change(self, wallet_id, row):
+        if len(looks) < 2:
+            words = (PASSPHRASE, OTHER) if not looks else (OTHER, PASSPHRASE)
+            looks.append(row.version)
+            change = held.vault.change_passphrase(wallet_id, *words)
+            asyncio.run_coroutine_threadsafe(change, loop).result(30)
+        return diagnosis(self, wallet_id, row)
+
+    monkeypatch.setattr(Caretaker, "_diagnosis", after_a_change)
+    report = await keeper.verify_all()
+    assert (looks, report.findings) == ([1, 2], [])
+
+
 async def test_restoring_and_rotating_beside_live_changes_loses_nothing(held_on_both):
     held = held_on_both
     for number in range(6):
