@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 import jigap
-from jigap import cli, events, settings, steps
+from jigap import audit, cli, events, settings, steps
 from jigap.refusal import Refusal, every_refusal
 from jigap.web import describe, site
 from jigap.web.problems import STATUS
@@ -31,6 +31,7 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": settings_page(),
         "events.md": events_page(),
+        "audit.md": audit_page(),
         "errors.md": errors_page(),
         "steps.md": steps_page(),
         "cli.md": cli_page(),
@@ -61,6 +62,18 @@ def events_page() -> str:
         "An event is saved in the transaction that changes the state it speaks of. The dispatcher "
         "gives each a number; the numbers have no gaps.",
         table(("Kind", "Meaning"), rows),
+    )
+
+
+def audit_page() -> str:
+    rows = [(f"`{action}`", meaning) for action, meaning in audit.ACTIONS.items()]
+    return page(
+        "Audit trail",
+        "src/jigap/audit/trail.py",
+        "Every action that the trail can hold, `subject:action`. A row is written in the "
+        "transaction that makes the change, with actor, object, time, address and outcome, and "
+        "with nothing personal.",
+        table(("Action", "Meaning"), rows),
     )
 
 

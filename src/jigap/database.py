@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -104,12 +105,16 @@ class Database:
     async def write(
         self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run ``fn`` in a transaction; when this returns, what it wrote is durable."""
+        """Run ``fn`` in a transaction; when this returns, what it wrote is durable.
+
+        ``fn`` runs in another thread, but in this task's context (``contextvars``).
+        """
+        run = copy_context().run
         if self._writer is not None:
-            work = self._writer.submit(lambda connection: fn(connection, *args, **kwargs))
+            work = self._writer.submit(lambda connection: run(fn, connection, *args, **kwargs))
         else:
             assert self._writers is not None
-            work = self._writers.submit(self._write_alone, fn, args, kwargs)
+            work = self._writers.submit(run, self._write_alone, fn, args, kwargs)
         # A cancelled request must not leave a half-known write behind: the write goes on.
         return await asyncio.shield(asyncio.wrap_future(work))
 

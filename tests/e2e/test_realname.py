@@ -320,6 +320,12 @@ def test_the_log_has_pages_and_is_for_operators(here: Here):
     assert newest["masked_phone"] == f"010-****-{phone[-4:]}"
     second = here.operator.get(f"operator/realname-checks?limit=1&cursor={first['next']}")
     assert second["items"][0]["id"] < newest["id"]
+    theirs = f"operator/realname-checks?member={member.member_id}"
+    assert here.operator.get(theirs)["items"] == [newest]
+    assert here.operator.get(f"{theirs}&outcome=confirmed")["items"] == [newest]
+    assert here.operator.get(f"{theirs}&outcome=refused")["items"] == []
+    nobody = here.operator.call("GET", "operator/realname-checks?member=nobody")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "member_unknown")
     refused = member.call("GET", "operator/realname-checks")
     assert (refused.status_code, refused.json()["code"]) == (403, "operator_only")
     bad = here.operator.call("GET", "operator/realname-checks?cursor=x")

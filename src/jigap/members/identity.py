@@ -69,7 +69,7 @@ def establish(
     *,
     actor: str,
     now_ms: int,
-    address: str = "",
+    address: str | None = None,
 ) -> None:
     """Verify the member of ``row``, which is locked. Raises ``PhoneTaken``.
 

@@ -154,10 +154,20 @@ class RealName:
             raise RealNameUnknown("There is no such check.")
         return check_of(row, self._clock.now_ms())
 
-    async def page(self, before: str | None, limit: int) -> list[Check]:
-        """The log of checks for operators, newest first, ids below ``before``."""
-        rows = await self._database.read(records.page, before, limit)
-        return [check_of(row, self._clock.now_ms()) for row in rows]
+    async def page(
+        self,
+        before: str | None,
+        limit: int,
+        *,
+        member_id: str | None = None,
+        state: State | None = None,
+    ) -> list[Check]:
+        """The log for operators, newest first, ids below ``before``; of a member, in a state."""
+        now_ms = self._clock.now_ms()
+        rows = await self._database.read(
+            records.page, before, limit, now_ms=now_ms, member_id=member_id, state=state
+        )
+        return [check_of(row, now_ms) for row in rows]
 
     async def close(self) -> None:
         """Let go of the agency."""

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from jigap.realname.tables import realname_checks
 from jigap.realname.verification import OPEN, State, becomes
@@ -80,12 +90,32 @@ def open_of(connection: Connection, member_id: str) -> list[AnyRow]:
     return list(connection.execute(query.with_for_update()))
 
 
-def page(connection: Connection, before: str | None, limit: int) -> list[AnyRow]:
-    """The log, newest first, ids below ``before``."""
+def page(
+    connection: Connection,
+    before: str | None,
+    limit: int,
+    *,
+    now_ms: int,
+    member_id: str | None = None,
+    state: State | None = None,
+) -> list[AnyRow]:
+    """The log, newest first, ids below ``before``; of one member, in one state."""
     query = select(realname_checks)
     if before is not None:
         query = query.where(realname_checks.c.id < before)
+    if member_id is not None:
+        query = query.where(realname_checks.c.member_id == member_id)
+    if state is not None:
+        query = query.where(_in_state(state, now_ms))
     return list(connection.execute(query.order_by(realname_checks.c.id.desc()).limit(limit)))
+
+
+def _in_state(state: State, now_ms: int) -> ColumnElement[bool]:
+    """As ``check_of`` says it: an open check whose time is over is expired."""
+    over = and_(realname_checks.c.state.in_(sorted(OPEN)), realname_checks.c.expires_ms <= now_ms)
+    if state is State.EXPIRED:
+        return or_(realname_checks.c.state == state, over)
+    return and_(realname_checks.c.state == state, not_(over))
 
 
 def change(connection: Connection, check_id: str, **values: Any) -> None:

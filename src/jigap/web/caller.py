@@ -45,7 +45,7 @@ def bearer(connection: AnyConnection) -> str | None:
 
 
 def address(request: AnyRequest) -> str:
-    """Where the request came from, for the audit trail."""
+    """Where the request came from."""
     return request.client.host if request.client else ""
 
 

@@ -1,5 +1,7 @@
 """The outermost layer: security headers on every answer, one line of access log, two metrics.
 
+It also says where a request came from, for whatever is written into the audit trail on its behalf.
+
 Logs and metrics know routes by their template (``/api/v1/transfers/{id}``) and never see a query, a
 body or a header: those hold phone numbers, names and secrets.
 """
@@ -11,6 +13,7 @@ from typing import Any
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from jigap import audit
 from jigap.web.health import Metrics
 
 log = logging.getLogger("jigap.access")
@@ -60,7 +63,8 @@ class Outside:
             await send(message)
 
         try:
-            await self._inside(scope, receive, send_on)
+            with audit.asked_from(address_in(scope)):
+                await self._inside(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - begun)
 
@@ -70,6 +74,12 @@ class Outside:
         self._metrics.requests.labels(method, template, str(status)).inc()
         self._metrics.seconds.labels(method, template).observe(seconds)
         log.info("%s %s %d %.1f ms", method, template, status, seconds * 1000)
+
+
+def address_in(scope: HTTPScope) -> str:
+    """The network address a request came from."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _with_headers(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -15,7 +15,7 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.outside import Outside
-from jigap.web.resources import explorer, money, operator, people, realname
+from jigap.web.resources import explorer, money, operator, people, realname, trail
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -44,6 +44,7 @@ def routes() -> Litestar:
                     money.ROUTES,
                     operator.ROUTES,
                     explorer.ROUTES,
+                    trail.ROUTES,
                 ],
             ),
             health.healthz,

@@ -511,6 +511,18 @@ async def test_the_log_has_pages_and_every_outcome(here: World):
         "scripted",
     )
     assert await here.realname.page(log[0].id, 1) == log[1:2]
+    assert await here.realname.page(None, 10, member_id="mb_somebody_else") == []
+    for one in log:
+        assert await here.realname.page(None, 10, member_id=member.id, state=one.state) == [one]
+
+
+async def test_the_log_selects_by_the_state_that_it_shows(here: World):
+    check = await here.request(await here.member())
+    assert await here.realname.page(None, 10, state=State.EXPIRED) == []
+    here.clock.advance(check.expires_ms - check.created_ms)
+    (over,) = await here.realname.page(None, 10, state=State.EXPIRED)
+    assert (over.id, over.state) == (check.id, State.EXPIRED)
+    assert await here.realname.page(None, 10, state=State.CODE_SENT) == []
 
 
 async def test_agencies_answers_are_closed():

@@ -1,9 +1,10 @@
 """Real-name checks: a member's own, and the log of all of them for operators."""
 
 import re
+from typing import Annotated
 
 from litestar import Router, get, post
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET
 
 from jigap import members, realname
@@ -21,8 +22,23 @@ from jigap.web.caller import (
 from jigap.web.describe import says
 from jigap.web.parameters import CheckId, Cursor, Limit
 from jigap.web.problems import CursorMalformed
-from jigap.web.shapes import Page, RealNameLogged, RealNameShown, time_of, time_or_none
+from jigap.web.shapes import (
+    NO_CONTROL,
+    Page,
+    RealNameLogged,
+    RealNameShown,
+    RealNameState,
+    time_of,
+    time_or_none,
+)
 
+Member = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64, pattern=NO_CONTROL, description="Only this member's: member id, or mb_ id."
+    ),
+]
+Outcome = Annotated[RealNameState | None, QueryParameter(description="Only checks in this state.")]
 _ID = re.compile(r"rn_[0-9a-z]{26}", re.ASCII)
 
 
@@ -103,16 +119,25 @@ async def check(request: AnyRequest, id: CheckId) -> RealNameShown:
 @get(
     "/operator/realname-checks",
     guards=[signed_in, operator_only],
-    opt=says("Log of real-name checks", CursorMalformed, tag="operator"),
+    opt=says("Log of real-name checks", CursorMalformed, members.MemberUnknown, tag="operator"),
 )
 async def check_page(
-    request: AnyRequest, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
+    request: AnyRequest,
+    cursor: Cursor = None,
+    member: Member = None,
+    outcome: Outcome = None,
+    limit: Limit = PAGE_DEFAULT,
 ) -> Page[RealNameLogged]:
-    """All checks, newest first, names and phone numbers masked."""
+    """Checks, newest first, names and phone numbers masked."""
     if cursor is not None and _ID.fullmatch(cursor) is None:
         raise CursorMalformed("This is not the cursor of a page of checks.")
-    size = page_size(request, limit)
-    found = await platform(request).realname.page(cursor, size + 1)
+    here, size = platform(request), page_size(request, limit)
+    found = await here.realname.page(
+        cursor,
+        size + 1,
+        member_id=(await here.members.find(member)).member.id if member is not None else None,
+        state=realname.State(outcome) if outcome is not None else None,
+    )
     next_ = found[size - 1].id if len(found) > size else None
     return Page([_logged(one) for one in found[:size]], next_)
 

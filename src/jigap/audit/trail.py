@@ -1,0 +1,187 @@
+"""The rows of the trail: what may be written, how they are chained, and how they are read.
+
+Every action there is stands in ``ACTIONS``, in the grammar ``subject:action``. Nothing personal
+goes into any field: people are their ids. The address a request came from need not be handed down
+to where the row is written: the web server says it once (``asked_from``), and what is done on
+behalf of that request knows it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    text,
+)
+
+from jigap.chain.hashing import sha3_256
+from jigap.database import metadata
+
+#: Every action there is, and what it means. Outcomes are ``done`` where nothing else is said.
+ACTIONS: dict[str, str] = {
+    "member:freeze": "A member was frozen: nothing not yet broadcast leaves.",
+    "member:unfreeze": "A frozen member may act again.",
+    "member:verify": "Name and phone number of a member were verified, by whom the actor says.",
+    "operator:create": "An operator was made on the command line.",
+    "passphrase:change": "A member changed the payment passphrase of a wallet.",
+    "realname:request": "A member asked an agency for a real-name check.",
+    "realname:confirm": "A code was typed; the outcome says whether it was right.",
+    "realname:end": "A real-name check was refused; the outcome says why.",
+    "token:create": "An operator wished a new token.",
+    "token:mint": "An operator wished more of a token, for an account.",
+    "token:burn": "An operator wished tokens of an account destroyed.",
+    "token:transfer": "An operator wished tokens moved from the token owner's account.",
+    "token:transfer_from": "An operator wished tokens moved that an account had allowed.",
+    "token:transfer_owner": "An operator wished a token handed to another owner.",
+    "token:approve": "An operator wished a spender allowed.",
+    "token:decrease_approve": "An operator wished part of an allowance taken back.",
+    "token:pause": "An operator wished a token paused.",
+    "token:unpause": "An operator wished a paused token made active.",
+    "token:resume": "An operator allowed payments again that the auditor had stopped.",
+}
+
+GRAMMAR = re.compile(r"[a-z][a-z_]*:[a-z][a-z_]*", re.ASCII)
+
+audit_trail = Table(
+    "audit_trail",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(80), nullable=False),
+    Column("object", String(120), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("outcome", String(80), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+)
+
+GENESIS = bytes(32)
+_LOCK = 0x6A69676170  # "jigap": one appender at a time on PostgreSQL
+_address: ContextVar[str] = ContextVar("address", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the trail. ``actor`` and ``object`` are ids, ``address`` a network address."""
+
+    id: int
+    created_ms: int
+    actor: str
+    action: str
+    object: str
+    address: str
+    outcome: str
+    detail: str
+    hash: bytes
+
+
+@contextmanager
+def asked_from(address: str) -> Iterator[None]:
+    """What is appended inside, also by tasks begun there, was asked for from this address."""
+    token = _address.set(address)
+    try:
+        yield
+    finally:
+        _address.reset(token)
+
+
+def append(
+    connection: Connection,
+    *,
+    now_ms: int,
+    actor: str,
+    action: str,
+    object_: str,
+    outcome: str = "done",
+    address: str | None = None,
+    detail: str = "",
+) -> None:
+    """Add one row. ``action`` is one of ``ACTIONS``; nothing personal goes into any field.
+
+    ``address`` is where the request came from (``asked_from``) unless it is given.
+
+    On PostgreSQL an appender waits until the transaction of the one before it has ended. Therefore
+    whoever appends has locked every other row by then: rows first, the trail last.
+    """
+    assert action in ACTIONS, f"audit action {action!r} is not listed in audit.ACTIONS"
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    last = connection.scalar(select(audit_trail.c.hash).order_by(audit_trail.c.id.desc()).limit(1))
+    address = _address.get() if address is None else address
+    fields = (now_ms, actor, action, object_, address, outcome, detail)
+    connection.execute(
+        insert(audit_trail).values(
+            created_ms=now_ms,
+            actor=actor,
+            action=action,
+            object=object_,
+            address=address,
+            outcome=outcome,
+            detail=detail,
+            hash=link(last or GENESIS, fields),
+        )
+    )
+
+
+def page(
+    connection: Connection,
+    before: int | None,
+    limit: int,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+) -> list[Entry]:
+    """The trail, newest first, ids below ``before``.
+
+    ``action`` is a whole one, or its subject: ``member`` finds ``member:freeze`` too.
+    """
+    query = select(audit_trail)
+    if before is not None:
+        query = query.where(audit_trail.c.id < before)
+    if actor is not None:
+        query = query.where(audit_trail.c.actor == actor)
+    if action is not None:
+        wanted = [one for one in ACTIONS if action in (one, one.partition(":")[0])]
+        query = query.where(audit_trail.c.action.in_(wanted))
+    rows = connection.execute(query.order_by(audit_trail.c.id.desc()).limit(limit))
+    return [Entry(*row) for row in rows]
+
+
+def follow(connection: Connection, after_id: int = 0) -> Iterator[tuple[Entry, tuple[object, ...]]]:
+    """Rows above ``after_id`` in their order, each with the fields that its hash commits to."""
+    query = select(audit_trail).where(audit_trail.c.id > after_id).order_by(audit_trail.c.id)
+    for row in connection.execute(query):
+        entry = Entry(*row)
+        yield entry, (
+            entry.created_ms, entry.actor, entry.action, entry.object, entry.address,
+            entry.outcome, entry.detail,
+        )  # fmt: skip
+
+
+def broken_link(connection: Connection) -> int | None:
+    """The id of the first row whose hash does not follow from the rows before it, or None."""
+    previous = GENESIS
+    for entry, fields in follow(connection):
+        if link(previous, fields) != entry.hash:
+            return entry.id
+        previous = entry.hash
+    return None
+
+
+def link(previous: bytes, fields: tuple[object, ...]) -> bytes:
+    """The hash of a row that follows the row with the hash ``previous``."""
+    return sha3_256(previous + msgspec.json.encode(fields))
