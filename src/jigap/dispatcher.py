@@ -45,6 +45,8 @@ QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
 LOST_PAUSE_S = 0.05
+#: New wallets gather this long, so that many SymIDs cost one question and one write.
+CERTIFY_PAUSE_S = 0.05
 LOST_LOOKS_MAX = 600
 
 
@@ -167,6 +169,7 @@ class Dispatcher:
                 asked = 0
             if not asked:
                 await self._work.wait(self._settings.idle_poll_ms / 1000)
+            await asyncio.sleep(CERTIFY_PAUSE_S)
 
     # --- the chain
 
