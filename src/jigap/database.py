@@ -17,8 +17,9 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from pathlib import Path
@@ -75,6 +76,15 @@ class DatabaseBusy(Refusal):
     hint = "Send the same request again in a moment."
 
 
+class DatabaseUnavailable(Refusal):
+    """The database cannot be reached, or cannot write: its disk is full or does not answer."""
+
+    code = "database_unavailable"
+    kind = Kind.UNAVAILABLE
+    retryable = True
+    hint = "Send the same request again later; nothing is known to be lost."
+
+
 class Database:
     """A handle on one database. Close it when done."""
 
@@ -98,9 +108,10 @@ class Database:
     async def read(
         self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run ``fn`` on one snapshot of the database."""
+        """Run ``fn`` on one snapshot of the database. Raises ``DatabaseUnavailable``."""
         work = self._readers.submit(self._read, fn, args, kwargs)
-        return await asyncio.wrap_future(work)
+        with _trouble_refused():
+            return await asyncio.wrap_future(work)
 
     async def write(
         self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -108,6 +119,7 @@ class Database:
         """Run ``fn`` in a transaction; when this returns, what it wrote is durable.
 
         ``fn`` runs in another thread, but in this task's context (``contextvars``).
+        Raises ``DatabaseBusy``, and ``DatabaseUnavailable`` when it may or may not have happened.
         """
         run = copy_context().run
         if self._writer is not None:
@@ -116,7 +128,8 @@ class Database:
             assert self._writers is not None
             work = self._writers.submit(run, self._write_alone, fn, args, kwargs)
         # A cancelled request must not leave a half-known write behind: the write goes on.
-        return await asyncio.shield(asyncio.wrap_future(work))
+        with _trouble_refused():
+            return await asyncio.shield(asyncio.wrap_future(work))
 
     def close(self) -> None:
         if self._writer is not None:
@@ -210,6 +223,8 @@ def _in_savepoint(
         driver.execute("RELEASE one")
         return result, None
     except BaseException as error:
+        if not driver.in_transaction:
+            raise  # the disk is full, say: SQLite took back the whole group
         driver.execute("ROLLBACK TO one")
         driver.execute("RELEASE one")
         return None, error
@@ -287,3 +302,35 @@ def _may_retry(error: DBAPIError) -> bool:
     """Serialization failures and deadlocks: PostgreSQL asks for the transaction again."""
     state = getattr(error.orig, "sqlstate", None)
     return state in ("40001", "40P01") or (state is None and isinstance(error, OperationalError))
+
+
+#: Not our mistake: busy, locked, no memory, read-only, I/O error, full, cannot open.
+_SQLITE_TROUBLE = frozenset({5, 6, 7, 8, 10, 13, 14})
+#: Classes of PostgreSQL: connection, resources, operator intervention, system.
+_POSTGRESQL_TROUBLE = ("08", "53", "57", "58")
+
+
+@contextmanager
+def _trouble_refused() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not _is_trouble(error):
+            raise
+        why = str(error.orig).strip().splitlines()[0]
+        raise DatabaseUnavailable("The database does not work now.") from DatabaseTrouble(why)
+
+
+class DatabaseTrouble(Exception):
+    """What the database said, without the statement and its values."""
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    """Whether the machine failed and not a statement of ours."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_TROUBLE
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, OperationalError)
+    return str(state).startswith(_POSTGRESQL_TROUBLE)

@@ -14,11 +14,12 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from jigap.database import Amount, Database, prepared
+from jigap.database import Amount, Database, DatabaseUnavailable, prepared, sqlite_url
 
 tables = MetaData()  # not the platform's own: migrations are compared with that one
 purses = Table(
@@ -170,3 +171,46 @@ def test_a_prepared_statement_wants_all_of_its_values():
     by_id = prepared(lambda id_: select(purses).where(purses.c.id == id_))
     with pytest.raises(ValueError, match="shorter"):
         by_id()
+
+
+async def test_a_full_disk_refuses_what_it_cannot_keep_and_goes_on_when_there_is_room(tmp_path):
+    database = Database(sqlite_url(tmp_path / "full.sqlite"))
+    tables.create_all(database.engine)
+
+    def allow(connection: Connection, pages: int) -> int:
+        present = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return int(connection.exec_driver_sql(f"PRAGMA max_page_count={present + pages}").scalar())
+
+    def fill(connection: Connection, first: int) -> None:
+        for number in range(first, first + 500):
+            put(connection, number, 10**60)
+
+    await database.write(allow, 1)
+    with pytest.raises(DatabaseUnavailable) as refused:
+        await database.write(fill, 1)
+    assert refused.value.retryable
+    assert await database.read(balances) == {}
+    await database.write(allow, 10_000)
+    await database.write(fill, 1)
+    assert len(await database.read(balances)) == 500
+    database.close()
+
+
+async def test_a_mistake_of_ours_is_not_called_trouble(database: Database):
+    with pytest.raises(DBAPIError, match="no_such_table"):
+        await database.read(
+            lambda connection: connection.execute(text("SELECT * FROM no_such_table"))
+        )
+
+
+async def test_a_lost_connection_is_told_as_trouble(postgres_url: str):
+    """Every connection is cut while it works, and again each time the write is tried anew."""
+    database = Database(postgres_url)
+
+    def cut(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.read(cut)
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    database.close()
