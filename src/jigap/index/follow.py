@@ -160,6 +160,10 @@ def _check_prepared(connection: Connection, number: int, keys: Touched, before: 
 # --- what is older than the index
 
 
+#: JSON-RPC errors that say nothing about the state: internal error, limit exceeded.
+PASSING_ERRORS = frozenset({-32603, -32005})
+
+
 class StateGone(Refusal):
     """The node no longer knows balances as they were at a block we need."""
 
@@ -183,7 +187,8 @@ class _Older:
 async def prepare(database: Database, client: NodeClient, block: ChainBlock) -> None:
     """Ask the node for what ``block`` touches and the index has never seen, and record it.
 
-    May be repeated. Raises ``StateGone`` and what the node client raises for trouble.
+    May be repeated. Raises ``StateGone``, and what the node client raises when it is worth asking
+    again.
     """
     older = await database.read(_older, block)
     if not any((older.keys.accounts, older.keys.holdings, older.keys.contracts, older.citizens)):
@@ -240,6 +245,8 @@ async def _ask(client: NodeClient, older: _Older) -> tuple[Book, list[ChainCitiz
             asyncio.gather(*(client.citizen(symid, older.at) for symid in older.citizens)),
         )
     except RpcError as error:
+        if error.rpc_code in PASSING_ERRORS:
+            raise
         raise StateGone(
             f"The node does not tell the state at block {older.at}: {error.message}",
             block_number=older.at,

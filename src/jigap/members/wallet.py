@@ -9,12 +9,14 @@ nothing.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -31,7 +33,7 @@ from jigap.chain.citizen import Verification
 from jigap.clock import Clock
 from jigap.database import Database, prepared
 from jigap.events import Bell
-from jigap.keys import KeyRing, NewKey, Vault, insert_copy
+from jigap.keys import KeyRing, NewKey, SealBroken, Vault, insert_copy
 from jigap.members import personal, records
 from jigap.members.member import Wallet, WalletState, may_act
 from jigap.members.tables import wallets
@@ -39,7 +41,9 @@ from jigap.node.client import ChainCitizen
 from jigap.refusal import Kind, Refusal
 from jigap.steps import step
 
-ASK_AT_ONCE_MAX = 16
+log = logging.getLogger("jigap.members")
+
+ASK_AT_ONCE_MAX = 64
 ASK_AGAIN_MS = 5_000
 ASK_AGAIN_MAX_MS = 10 * 60 * 1000
 POLL_S = 0.1
@@ -273,7 +277,11 @@ def _requests(
     for wallet in due:
         row = records.row_of(connection, wallet.member_id)
         assert row is not None, "a wallet belongs to a member"
-        name, phone = personal.open_details(ring, row)
+        try:
+            name, phone = personal.open_details(ring, row)
+        except (SealBroken, InvalidTag):  # one damaged row must not keep the others waiting
+            log.error("the details of %s do not open: no SymID can be asked for", row.id)
+            continue
         request = CitizenRequest(
             number=row.number,
             phone=personal.phone_digits(phone or ""),

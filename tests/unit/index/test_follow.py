@@ -10,6 +10,7 @@ from jigap import index
 from jigap.chain import sct20
 from jigap.database import Database
 from jigap.index import AccountView, Applied, ChainForked
+from jigap.index.follow import PASSING_ERRORS
 from jigap.node.client import ChainBlock, ChainContract, NodeClient, RpcError
 
 OWNER, ALICE, BOB = symid(2), symid(10), symid(11)
@@ -180,6 +181,21 @@ async def test_a_node_that_forgot_the_state_is_told_as_such(
         chain.mine()
     chain.remit(OWNER, ALICE, 1)
     with pytest.raises(index.StateGone, match="state at block 4 is not kept"):
+        await index.prepare(database, cast(NodeClient, node), chain.mine())
+
+
+@pytest.mark.parametrize("code", sorted(PASSING_ERRORS))
+async def test_a_node_that_stumbles_is_asked_again_and_not_given_up(
+    database: Database, node: PaperNode, code: int
+) -> None:
+    async def stumbles(*_: Any) -> int:
+        raise RpcError(code, "internal error")
+
+    node.balance = stumbles  # type: ignore[method-assign]
+    chain = PaperChain()
+    chain.mine()
+    chain.remit(OWNER, ALICE, 1)
+    with pytest.raises(RpcError, match="internal error"):
         await index.prepare(database, cast(NodeClient, node), chain.mine())
 
 

@@ -1,6 +1,7 @@
 """From a passphrase to a SymID: two copies, a question, a block."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from jigap.members import (
     activate,
     by_symid,
     count_by_state,
+    records,
     request_citizens,
 )
 from jigap.members.tables import wallets as wallets_table
@@ -139,6 +141,17 @@ async def test_the_ca_learns_what_it_needs(crowd: People) -> None:
     request = authority.asked[0]
     assert (request.phone, request.name, request.number) == ("01012345678", "김민지", 1)
     assert len(request.public_key_hash) == 20
+
+
+async def test_a_member_whose_details_are_damaged_keeps_nobody_waiting(crowd: People) -> None:
+    damaged = await _with_key(crowd)
+    other = await crowd.verified("suji", "이수지", "010-1234-9999")
+    await crowd.wallets.make(other, PASSPHRASE)
+    values = {"name_sealed": bytes(40)}
+    await crowd.database.write(partial(records.change, **values), damaged)
+    authority = ScriptedCa()
+    assert await _ask(crowd, authority) == 1
+    assert [one.name for one in authority.asked] == ["이수지"]
 
 
 @pytest.mark.parametrize(
