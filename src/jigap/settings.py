@@ -90,6 +90,15 @@ class Settings:
     sms_from: str = _setting("", "Number registered with Solapi that messages come from.")
     sms_url: str = _setting("", "Address of Solapi; empty means its public one.")
     session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
+    directory_day_lookups: int = _setting(
+        200, "Searches for recipients a member may make in a day."
+    )
+    retention_days: int = _setting(
+        1_826, "Days after which a closed account is erased; 1826 are the five years of the law."
+    )
+    log_retention_days: int = _setting(
+        365, "Days that ended real-name checks and ended sessions are kept."
+    )
     transfer_deadline_ms: int = _setting(
         120_000, "After this long a payment that is not in a block is cancelled on the chain."
     )

@@ -240,7 +240,7 @@ class World:
             database, self.ring, root / "keystores", self.pool, self.clock, self.settings
         )
         self.wallets = Wallets(database, self.vault, self.clock, self.work, self.news)
-        self.directory = Directory(database, self.ring, self.clock)
+        self.directory = Directory(database, self.ring, self.clock, 200)
         self.payments = transfers.Payments(
             database,
             self.vault,

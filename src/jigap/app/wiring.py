@@ -16,7 +16,7 @@ from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.events import Bell
 from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault
 from jigap.lanes import TagKeys
-from jigap.members import Argon2Pool, Directory, Members, Wallets
+from jigap.members import Argon2Pool, Directory, Favourites, Members, Wallets
 from jigap.migrations import migrate
 from jigap.node import NodeClient
 from jigap.realname import HttpAgency, PortOne, Provider, RealName
@@ -47,6 +47,7 @@ class App:
     vault: Vault
     members: Members
     directory: Directory
+    favourites: Favourites
     wallets: Wallets
     realname: RealName
     tokens: Tokens
@@ -135,7 +136,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     passwords = Argon2Pool()
     pool = KdfPool(settings.kdf_threads, settings.kdf_queue)
     vault = Vault(database, ring, folder.keystores, pool, clock, settings)
-    directory = Directory(database, ring, clock)
+    directory = Directory(database, ring, clock, settings.directory_day_lookups)
     return App(
         settings=settings,
         folder=folder,
@@ -151,6 +152,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         vault=vault,
         members=Members(database, ring, clock, passwords, settings.session_ttl_s),
         directory=directory,
+        favourites=Favourites(database, ring, clock, directory),
         wallets=Wallets(database, vault, clock, work, news),
         realname=RealName(database, ring, agency, clock, settings),
         tokens=Tokens(

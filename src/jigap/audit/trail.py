@@ -32,6 +32,10 @@ from jigap.database import metadata
 
 #: Every action there is, and what it means. Outcomes are ``done`` where nothing else is said.
 ACTIONS: dict[str, str] = {
+    "directory:hide": "A member is not to be found by name any more.",
+    "directory:show": "A member may be found by name again.",
+    "favourite:add": "A member kept somebody as a favourite.",
+    "favourite:remove": "A member dropped a favourite.",
     "member:freeze": "A member was frozen: nothing not yet broadcast leaves.",
     "member:unfreeze": "A frozen member may act again.",
     "member:verify": "Name and phone number of a member were verified, by whom the actor says.",

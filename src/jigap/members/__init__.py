@@ -26,6 +26,14 @@ from jigap.members.directory import (
     RecipientUnknown,
     SearchMalformed,
 )
+from jigap.members.favourites import (
+    Favourite,
+    FavouriteIsSelf,
+    Favourites,
+    FavouritesFull,
+    FavouriteUnknown,
+    LabelMalformed,
+)
 from jigap.members.identity import (
     Identity,
     PersonDiffers,
@@ -37,6 +45,7 @@ from jigap.members.identity import (
 from jigap.members.member import (
     LoginMalformed,
     Member,
+    MemberClosed,
     MemberFrozen,
     MemberUnverified,
     PasswordWeak,
@@ -76,12 +85,19 @@ __all__ = [
     "DetailsMissing",
     "Directory",
     "DirectoryBudget",
+    "Favourite",
+    "FavouriteIsSelf",
+    "FavouriteUnknown",
+    "Favourites",
+    "FavouritesFull",
     "Found",
     "Identity",
     "Indexes",
+    "LabelMalformed",
     "LoginMalformed",
     "LoginTaken",
     "Member",
+    "MemberClosed",
     "MemberFrozen",
     "MemberUnknown",
     "MemberUnverified",

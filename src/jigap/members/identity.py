@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from jigap import audit, events
 from jigap.keys import KeyRing
 from jigap.members import personal, records
-from jigap.members.member import LEVEL_VERIFIED
+from jigap.members.member import LEVEL_VERIFIED, MemberClosed
 from jigap.refusal import Refusal
 
 
@@ -71,11 +71,13 @@ def establish(
     now_ms: int,
     address: str | None = None,
 ) -> None:
-    """Verify the member of ``row``, which is locked. Raises ``PhoneTaken``.
+    """Verify the member of ``row``, which is locked. Raises ``PhoneTaken`` or ``MemberClosed``.
 
     Another member may take the number at the same moment: then the database refuses the write with
     an ``IntegrityError``, which means the same.
     """
+    if row.closed_ms is not None:
+        raise MemberClosed("This member has left.")
     indexes = personal.Indexes(ring)
     phone_index = indexes.phone(identity.phone)
     others = records.with_index(connection, "phone_index", phone_index, 2)
@@ -91,7 +93,9 @@ def establish(
         "name_sealed": sealed("name", identity.name),
         "phone_sealed": sealed("phone", identity.phone),
         "phone_index": phone_index,
-        "name_last4_index": indexes.name_last4(identity.name, identity.phone[-4:]),
+        "name_last4_index": None
+        if row.name_hidden_ms
+        else indexes.name_last4(identity.name, identity.phone[-4:]),
     }
     if identity.birth is not None:
         values["birth_sealed"] = sealed("birth", identity.birth.isoformat())

@@ -62,6 +62,13 @@ class MemberFrozen(Refusal):
     hint = "This account is frozen; ask the operator."
 
 
+class MemberClosed(Refusal):
+    """The member has left; nothing begins again."""
+
+    code = "member_closed"
+    hint = "This account is closed. Whoever wants to come back signs up anew."
+
+
 class Role(StrEnum):
     """What a member may do besides reading what is theirs."""
 
@@ -103,6 +110,7 @@ class Member:
     level: int
     frozen: bool
     wallet: Wallet | None
+    closed: bool = False
 
     @property
     def is_verified(self) -> bool:
@@ -133,7 +141,9 @@ def password_of(text: str) -> str:
 
 
 def may_act(member: Member) -> None:
-    """Refuse a member who is not verified or is frozen."""
+    """Refuse a member who has left, is not verified or is frozen."""
+    if member.closed:
+        raise MemberClosed("This member has left.")
     if not member.is_verified:
         raise MemberUnverified("This member is not verified yet.")
     if member.frozen:

@@ -8,6 +8,7 @@ purpose alone: without the ring nobody can try all phone numbers against a stole
 import hmac
 import re
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 import phonenumbers
@@ -19,8 +20,13 @@ from jigap.refusal import Kind, Refusal
 
 REGION = "KR"
 NAME_MAX_CHARS = 50
+PHONE_MAX_CHARS = 40
 NONCE_BYTES = 12
 DATA_KEY_BYTES = 32
+
+
+#: How most of the world dials a country code.
+_ABROAD = re.compile(r"^[( ]*00")
 
 
 class PhoneMalformed(Refusal):
@@ -40,14 +46,22 @@ class NameMalformed(Refusal):
 
 
 def phone_of(text: str) -> str:
-    """The E.164 form of a number however it is written. Raises ``PhoneMalformed``."""
-    try:
-        number = phonenumbers.parse(unicodedata.normalize("NFKC", text[:40]), REGION)
-    except phonenumbers.NumberParseException:
-        raise PhoneMalformed("This is not a phone number.") from None
-    if number.extension or not phonenumbers.is_valid_number(number):
-        raise PhoneMalformed("There is no such phone number.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    """The E.164 form of a number however it is written. Raises ``PhoneMalformed``.
+
+    Understood are digits of any width and script, dots and dashes of any kind, the invisible marks
+    that contact lists add, and 00 for +.
+    """
+    text = unicodedata.normalize("NFKC", text).replace("·", "-")
+    text = "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+    if len(text) > PHONE_MAX_CHARS:
+        raise PhoneMalformed("This is too long for a phone number.")
+    # As it stands first: Korean carriers have prefixes of their own (001, 00700) for abroad.
+    for form in (text, _ABROAD.sub("+", text)):
+        with suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(form, REGION)
+            if not number.extension and phonenumbers.is_valid_number(number):
+                return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    raise PhoneMalformed("There is no such phone number.")
 
 
 def name_of(text: str) -> str:

@@ -21,6 +21,9 @@ _PERSONAL = (
     members.c.minor,
 )
 
+#: Nobody else is anywhere in the directory, whoever asks and however.
+_FINDABLE = (members.c.level > 0, members.c.closed_ms.is_(None))
+
 #: Failed sign-ins that cost nothing; after them the wait doubles from one second up to the most.
 FREE_FAILURES = 10
 WAIT_MAX_S = 900
@@ -98,7 +101,9 @@ def _row_locked(member_id: Any) -> Any:
 def credentials(connection: Connection, login: str) -> Credentials | None:
     """What a sign-in under this login is checked against, or None."""
     row = connection.execute(
-        select(members.c.id, members.c.password_hash).where(members.c.login == login)
+        select(members.c.id, members.c.password_hash).where(
+            members.c.login == login, members.c.closed_ms.is_(None)
+        )
     ).first()
     return None if row is None else Credentials(row.id, row.password_hash)
 
@@ -120,16 +125,39 @@ def change(connection: Connection, member_id: str, **values: Any) -> None:
     connection.execute(update(members).where(members.c.id == member_id).values(**values))
 
 
+def close(connection: Connection, member_id: str, now_ms: int) -> None:
+    """A member leaves: no session, no password that fits, nowhere in the directory."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.member_id == member_id, sessions.c.revoked_ms.is_(None))
+        .values(revoked_ms=now_ms)
+    )
+    change(
+        connection,
+        member_id,
+        closed_ms=now_ms,
+        password_hash="",
+        phone_index=None,
+        name_last4_index=None,
+    )
+
+
 def with_index(connection: Connection, column: str, value: bytes, limit: int) -> list[AnyRow]:
     """Verified members whose blind index ``column`` has this value."""
-    query = select(members).where(members.c[column] == value, members.c.level > 0)
+    query = select(members).where(members.c[column] == value, *_FINDABLE)
     return list(connection.execute(query.order_by(members.c.number).limit(limit)))
 
 
 def with_login(connection: Connection, login: str) -> list[AnyRow]:
     """The verified member of a login, as a list of one or none."""
-    query = select(members).where(members.c.login == login, members.c.level > 0)
+    query = select(members).where(members.c.login == login, *_FINDABLE)
     return list(connection.execute(query))
+
+
+def payable(connection: Connection, member_ids: Collection[str]) -> dict[str, AnyRow]:
+    """Whole rows, by id, of those among these members who can be found."""
+    query = select(members).where(members.c.id.in_(sorted(member_ids)), *_FINDABLE)
+    return {row.id: row for row in connection.execute(query)}
 
 
 def wait_s(failures: int) -> int:
@@ -229,6 +257,7 @@ def member_of(row: Any) -> Member:
         level=row.level,
         frozen=row.frozen_ms is not None,
         wallet=wallet,
+        closed=row.closed_ms is not None,
     )
 
 
@@ -261,6 +290,7 @@ def _by_session(token_hash: Any, now_ms: Any) -> Any:
             sessions.c.token_hash == token_hash,
             sessions.c.expires_ms > now_ms,
             sessions.c.revoked_ms.is_(None),
+            members.c.closed_ms.is_(None),
         )
     )
 
@@ -273,6 +303,7 @@ def _members(*more: Any) -> Select[*tuple[Any, ...]]:
         members.c.roles,
         members.c.level,
         members.c.frozen_ms,
+        members.c.closed_ms,
         wallets.c.wallet_id,
         wallets.c.state,
         wallets.c.symid,

@@ -4,8 +4,9 @@
 key, and that key under the key ring: whoever deletes ``data_key_sealed`` has deleted the person.
 ``phone_index`` and ``name_last4_index`` are keyed hashes, filled in only once the member is
 verified, so that only verified members can be found and one phone number belongs to one verified
-member. ``birth_sealed`` and ``minor`` (as of the day of the check) are known of those whom an
-agency verified.
+member. Who does not want to be found by name (``name_hidden_ms``) has no ``name_last4_index``, and
+who has left (``closed_ms``) has neither. ``birth_sealed`` and ``minor`` (as of the day of a check)
+are known of those whom an agency verified. After the retention a row is erased (``erased_ms``).
 """
 
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from jigap.database import metadata
@@ -43,7 +45,11 @@ members = Table(
     Column("birth_sealed", LargeBinary, nullable=True),
     Column("minor", Boolean, nullable=True),
     Column("created_ms", BigInteger, nullable=False),
+    Column("name_hidden_ms", BigInteger, nullable=True),
+    Column("closed_ms", BigInteger, nullable=True),
+    Column("erased_ms", BigInteger, nullable=True),
     Index("ix_members_name_last4_index", "name_last4_index"),
+    Index("ix_members_closed_ms", "closed_ms", "erased_ms"),
 )
 
 sessions = Table(
@@ -80,6 +86,18 @@ wallets = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("active_ms", BigInteger, nullable=True),
     Index("ix_wallets_state_requested", "state", "requested_ms"),
+)
+
+#: People a member pays often, under a word of the member's own that is sealed like a name.
+favourites = Table(
+    "favourites",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False),
+    Column("payee_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("label_sealed", LargeBinary, nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("member_id", "payee_id"),
 )
 
 #: How many times a member has looked somebody up on a day (UTC).

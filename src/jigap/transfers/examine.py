@@ -181,7 +181,9 @@ class Examiner:
 
     def _recipient(self, connection: Connection, member_id: str) -> bytes:
         recipient = members.get(connection, member_id)
-        if recipient is None or recipient.wallet is None or recipient.wallet.symid is None:
+        if recipient is None or recipient.closed:
+            raise refusals.RecipientNotReady("The recipient cannot receive any more.")
+        if recipient.wallet is None or recipient.wallet.symid is None:
             raise refusals.RecipientNotReady("The recipient cannot receive yet.")
         return recipient.wallet.symid
 

@@ -167,6 +167,15 @@ def _paid(member_id: Any, recipient: Any) -> Any:
     )
 
 
+def payees(connection: Connection, member_id: str, limit: int) -> list[tuple[str, int]]:
+    """(member id, time in ms) of the newest payments of a member, the same payee perhaps often."""
+    query = select(transfers.c.recipient, transfers.c.created_ms).where(
+        transfers.c.member_id == member_id, transfers.c.withdrawn_ms.is_(None)
+    )
+    rows = connection.execute(query.order_by(transfers.c.id.desc()).limit(limit))
+    return [(row.recipient, row.created_ms) for row in rows]
+
+
 def waiting_of(connection: Connection, member_id: str) -> list[Any]:
     """The delayed payments of a member."""
     query = select(transfers).where(

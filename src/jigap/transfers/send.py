@@ -39,6 +39,9 @@ from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 SIGN_AGAIN_MAX = 20
 POLL_S = 0.1
 POLL_MAX_S = 0.5
+#: Recent payees are as many different ones as the newest payments name.
+PAYEES_MAX = 20
+PAYEES_FROM = 200
 
 #: Reads a payment's situation again, inside a transaction that holds its lane.
 Look = Callable[[Connection], Transfer | Ready]
@@ -134,6 +137,15 @@ class Payments:
         size = min(limit, self._settings.page_max)
         found = await self._database.read(self._examiner.page, member_id, cursor, size + 1)
         return found[:size], found[size - 1].id if len(found) > size else None
+
+    async def payees(self, member_id: str) -> dict[str, int]:
+        """Whom a member paid lately, the latest first, and when (ms): member id -> time."""
+        newest = await self._database.read(records.payees, member_id, PAYEES_FROM)
+        found: dict[str, int] = {}
+        for payee, created_ms in newest:
+            if payee and len(found) < PAYEES_MAX:
+                found.setdefault(payee, created_ms)
+        return found
 
     async def balances(self, member_id: str) -> list[Balance]:
         """Every registered token: what is free, on hold and in all, as of the indexed height."""

@@ -24,6 +24,9 @@ TransferId = Annotated[
 OperationId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with op_.")
 ]
+FavouriteId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with fv_.")
+]
 CheckId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with rn_.")
 ]

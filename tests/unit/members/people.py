@@ -7,7 +7,7 @@ from jigap.clock import SimulatedClock
 from jigap.database import Database
 from jigap.events import Bell
 from jigap.keys import KdfPool, KeyRing, Vault
-from jigap.members import Directory, Members, Wallets
+from jigap.members import Directory, Favourites, Members, Wallets
 from jigap.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -42,6 +42,7 @@ class People:
     passwords: PlainPasswords
     members: Members
     directory: Directory
+    favourites: Favourites
     wallets: Wallets
     vault: Vault
     work: Bell
@@ -62,13 +63,15 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
     work, news = Bell(), Bell()
     settings = Settings(scrypt_n=2)
     vault = Vault(database, ring, folder / "keystores", KdfPool(1), clock, settings)
+    directory = Directory(database, ring, clock, lookups_per_day)
     return People(
         database,
         ring,
         clock,
         passwords,
         Members(database, ring, clock, passwords, session_ttl_s=3600),
-        Directory(database, ring, clock, lookups_per_day),
+        directory,
+        Favourites(database, ring, clock, directory),
         Wallets(database, vault, clock, work, news),
         vault,
         work,

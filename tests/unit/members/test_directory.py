@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from jigap.audit import audit_trail
 from jigap.clock import SimulatedClock
 from jigap.database import Database
 from jigap.keys import KeyRing
@@ -20,6 +22,7 @@ from jigap.members import (
     RecipientUnknown,
     SearchMalformed,
     get,
+    records,
 )
 from jigap.members.directory import RECIPIENT_TTL_MS
 
@@ -104,9 +107,62 @@ async def test_malformed_searches_are_refused(crowd: People) -> None:
             await crowd.directory.by_name(asker, "김민지", last4)
 
 
+async def test_who_hides_is_not_found_by_name_only(crowd: People) -> None:
+    asker = await _asker(crowd)
+    minji = await crowd.verified("minji", "김민지", "010-1234-5678")
+    assert await crowd.directory.is_found_by_name(minji)
+    await crowd.directory.let_find_by_name(minji, False)
+    assert not await crowd.directory.is_found_by_name(minji)
+    assert await crowd.directory.by_name(asker, "김민지", "5678") == []
+    assert await crowd.directory.by_phone(asker, "010-1234-5678")
+    assert await crowd.directory.by_login(asker, "minji")
+    await crowd.directory.let_find_by_name(minji, True)
+    assert await crowd.directory.by_name(asker, "김민지", "5678")
+
+
+async def test_who_hides_stays_hidden_when_verified_again(crowd: People) -> None:
+    asker = await _asker(crowd)
+    hidden = await crowd.members.sign_up("minji", PASSWORD, "김민지", "010-1234-5678")
+    await crowd.directory.let_find_by_name(hidden.member.id, False)
+    await crowd.members.verify("mb_operator", "minji")
+    assert await crowd.directory.by_name(asker, "김민지", "5678") == []
+    await crowd.directory.let_find_by_name(hidden.member.id, True)
+    assert await crowd.directory.by_name(asker, "김민지", "5678")
+
+
+async def test_an_unverified_member_who_lets_themselves_be_found_is_not(crowd: People) -> None:
+    asker = await _asker(crowd)
+    profile = await crowd.members.sign_up("minji", PASSWORD, "김민지", "010-1234-5678")
+    for wanted in (False, True):
+        await crowd.directory.let_find_by_name(profile.member.id, wanted)
+        assert await crowd.directory.by_name(asker, "김민지", "5678") == []
+
+
+async def test_hiding_twice_is_written_down_once(crowd: People) -> None:
+    minji = await crowd.verified("minji", "김민지", "010-1234-5678")
+    for wanted in (False, False, True, True):
+        await crowd.directory.let_find_by_name(minji, wanted)
+    actions = await crowd.database.read(
+        lambda c: c.scalars(
+            select(audit_trail.c.action).where(audit_trail.c.action.startswith("directory:"))
+        ).all()
+    )
+    assert actions == ["directory:hide", "directory:show"]
+
+
+async def test_the_number_of_who_left_belongs_to_whoever_has_it_now(crowd: People) -> None:
+    asker = await _asker(crowd)
+    gone = await crowd.verified("minji", "김민지", "010-1234-5678")
+    await crowd.database.write(records.close, gone, crowd.clock.now_ms())
+    assert await crowd.directory.by_phone(asker, "010-1234-5678") == []
+    await crowd.verified("minji2", "이서연", "010-1234-5678")
+    found = await crowd.directory.by_phone(asker, "010-1234-5678")
+    assert [one.masked_name for one in found] == ["이*연"]
+
+
 def _directory(database: Database | None = None) -> Directory:
     ring = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
-    return Directory(database, ring, SimulatedClock())  # type: ignore[arg-type]
+    return Directory(database, ring, SimulatedClock(), 5)  # type: ignore[arg-type]
 
 
 def test_a_recipient_id_is_the_asker_s_only() -> None:

@@ -24,6 +24,24 @@ RING = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
         "(010) 1234-5678",
         "０１０１２３４５６７８",
         "82-10-1234-5678",
+        "+82 (0)10-1234-5678",
+        "+82-010-1234-5678",
+        "0082-10-1234-5678",
+        "(0082) 10 1234 5678",
+        "00821012345678",
+        "001-82-10-1234-5678",
+        "00700-82-10-1234-5678",
+        "＋８２－１０－１２３４－５６７８",
+        "010.1234.5678",
+        "010·1234·5678",
+        "010–1234–5678",
+        "010−1234−5678",
+        "010ー1234ー5678",
+        "010/1234/5678",
+        "٠١٠١٢٣٤٥٦٧٨",
+        "tel:+82-10-1234-5678",
+        "\u202a+82 10-1234-5678\u202c",
+        "010\u200b12345678",
     ],
 )
 def test_a_number_is_the_same_however_it_is_written(text: str) -> None:
@@ -31,7 +49,18 @@ def test_a_number_is_the_same_however_it_is_written(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "0101234", "010-1234-56789", "010-1234-5678 ext 3", "\0"]
+    "text",
+    [
+        "",
+        "abc",
+        "0101234",
+        "010-1234-56789",
+        "010-1234-5678 ext 3",
+        "\0",
+        "00",
+        "+",
+        "010-1234-5678" + " " * 40 + "9",
+    ],
 )
 def test_refuses_what_is_no_number(text: str) -> None:
     with pytest.raises(PhoneMalformed) as refused:
@@ -44,6 +73,15 @@ def test_a_foreign_number_keeps_its_country() -> None:
     assert phone == "+16502530000"
     assert personal.masked_phone(phone) == "+1 ****-0000"
     assert personal.phone_digits(phone) == "16502530000"
+    assert personal.phone_of("0016502530000") == phone
+
+
+@given(st.from_regex(r"\+82 ?10[ -]?[2-9][0-9]{3}[ -]?[0-9]{4}", fullmatch=True))
+@settings(deadline=None, max_examples=100)
+def test_the_one_form_of_a_number_is_its_own_form(text: str) -> None:
+    phone = personal.phone_of(text)
+    assert personal.phone_of(phone) == phone
+    assert personal.phone_of(personal.phone_digits(phone)) == phone
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,8 @@ async def recipients(
 ) -> list[RecipientShown]:
     """By `phone`, or by `member_id`, or by `name` with the last four digits of the phone number.
 
-    The answer is empty for somebody who is not here, and for whoever is not verified.
+    The answer is empty for somebody who is not here, is not verified, has left, or does not want to
+    be found by name, after the same work.
     """
     directory, asker = platform(request).directory, caller(request)
     match (phone, member_id, name, last4):

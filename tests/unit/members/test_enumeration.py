@@ -1,0 +1,202 @@
+"""What a question costs says nothing about who is here.
+
+Not by the clock, which is noisy and slow, but by counting what there is to measure: statements of
+SQL, AES-GCM and HMAC operations, argon2 passes. Timing is measured by `make bench`.
+"""
+
+import hmac
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import event
+
+from jigap.database import Database
+from jigap.keys import ring
+from jigap.members import (
+    Argon2Pool,
+    Member,
+    Members,
+    SignInFailed,
+    directory,
+    get,
+    personal,
+    records,
+    tables,
+)
+
+from .people import PASSWORD, People, people
+
+NAME, LAST4 = "김민지", "5678"
+
+
+class Counted:
+    """How often each operation ran since ``reset``."""
+
+    def __init__(self, database: Database, patch: pytest.MonkeyPatch) -> None:
+        self.operations: Counter[str] = Counter()
+        self._watch_ciphers(patch)
+        self._watch(patch, hmac, "digest", "hmac")
+        self._watch(patch, PasswordHasher, "verify", "argon2")
+        self._watch(patch, PasswordHasher, "hash", "argon2")
+        event.listen(database.engine, "before_cursor_execute", self._statement)
+
+    def _statement(self, _c: Any, _cur: Any, statement: str, *_: Any) -> None:
+        self.operations[f"sql {statement.split()[0].lower()}"] += 1
+
+    def _watch(self, patch: pytest.MonkeyPatch, owner: Any, name: str, word: str) -> None:
+        real = getattr(owner, name)
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.operations[word] += 1
+            return real(*arguments, **named)
+
+        patch.setattr(owner, name, counted)
+
+    def _watch_ciphers(self, patch: pytest.MonkeyPatch) -> None:
+        operations = self.operations
+
+        class Cipher:
+            def __init__(self, key: bytes) -> None:
+                self._real = AESGCM(key)
+
+            def encrypt(self, nonce: bytes, plain: bytes, label: bytes) -> bytes:
+                operations[f"aes encrypt {len(plain)}"] += 1
+                return self._real.encrypt(nonce, plain, label)
+
+            def decrypt(self, nonce: bytes, sealed: bytes, label: bytes) -> bytes:
+                operations[f"aes decrypt {len(sealed)}"] += 1
+                return self._real.decrypt(nonce, sealed, label)
+
+        for module in (personal, directory, ring):
+            patch.setattr(module, "AESGCM", Cipher)
+
+    async def of(self, question: Callable[[], Awaitable[Any]]) -> dict[str, int]:
+        """What one question costs."""
+        self.operations.clear()
+        await question()
+        return dict(self.operations)
+
+
+@pytest.fixture
+def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    yield Counted(database, monkeypatch)
+
+
+@pytest.fixture
+def crowd(counted: Counted, database: Database, tmp_path: Path) -> People:
+    """After ``counted``: ciphers that are made once must be counted, too."""
+    return people(database, tmp_path)
+
+
+async def _asker(crowd: People) -> Member:
+    member_id = await crowd.verified("asker", "박민수", "010-9999-0000")
+    member = await crowd.database.read(get, member_id)
+    assert member is not None
+    await crowd.directory.by_login(member, "asker")  # the first look of a day begins its count
+    return member
+
+
+async def _everybody(crowd: People) -> dict[str, tuple[str, str, str]]:
+    """Who was set up how: login, name, phone; names and numbers of the same lengths."""
+    found = {
+        "known": ("minji", NAME, "010-1234-5678"),
+        "frozen": ("soyeo", "이서연", "010-2234-5678"),
+        "closed": ("junho", "박준호", "010-3234-5678"),
+        "hidden": ("hyunw", "최현우", "010-4234-5678"),
+        "unverified": ("jiyoo", "정지유", "010-5234-5678"),
+        "unknown": ("nobod", "오하늘", "010-6234-5678"),
+    }
+    for how, (login, name, phone) in found.items():
+        if how == "unverified":
+            await crowd.members.sign_up(login, PASSWORD, name, phone)
+        elif how != "unknown":
+            await crowd.verified(login, name, phone)
+    await crowd.members.freeze("mb_operator", found["frozen"][0], "")
+    hidden = (await crowd.members.find(found["hidden"][0])).member
+    await crowd.directory.let_find_by_name(hidden.id, False)
+    await close(crowd, found["closed"][0])
+    return found
+
+
+async def close(crowd: People, login: str) -> None:
+    member = (await crowd.members.find(login)).member
+    await crowd.database.write(records.close, member.id, crowd.clock.now_ms())
+
+
+def _same(costs: dict[str, dict[str, int]]) -> None:
+    first, *rest = costs.values()
+    assert first
+    assert all(one == first for one in rest), costs
+
+
+async def test_each_way_of_looking_costs_the_same_whoever_is_there(
+    crowd: People, counted: Counted
+) -> None:
+    asker, everybody = await _asker(crowd), await _everybody(crowd)
+    look = crowd.directory
+    ways: dict[str, Callable[[str, str, str], Awaitable[list[Any]]]] = {
+        "phone": lambda login, name, phone: look.by_phone(asker, phone),
+        "login": lambda login, name, phone: look.by_login(asker, login),
+        "name": lambda login, name, phone: look.by_name(asker, name, LAST4),
+    }
+    found = {"phone": {"known", "frozen", "hidden"}, "name": {"known", "frozen"}}
+    found["login"] = found["phone"]
+    for way, question in ways.items():
+        costs = {}
+        for how, person in everybody.items():
+            costs[how] = await counted.of(lambda ask=question, who=person: ask(*who))
+            assert bool(await question(*person)) is (how in found[way]), (way, how)
+        _same(costs)
+        assert any(what.startswith("aes") for what in costs["unknown"])
+        assert any(what.startswith("sql") for what in costs["unknown"])
+
+
+async def test_namesakes_cost_what_one_person_does(crowd: People, counted: Counted) -> None:
+    asker = await _asker(crowd)
+    costs = {}
+    for count in range(directory.NAMESAKES_MAX + 2):
+        if count:
+            await crowd.verified(f"minji{count}", NAME, f"010-12{count:02d}-5678")
+        costs[str(count)] = await counted.of(lambda: crowd.directory.by_name(asker, NAME, LAST4))
+        found = await crowd.directory.by_name(asker, NAME, LAST4)
+        assert len(found) == min(count, directory.NAMESAKES_MAX)
+    _same(costs)
+
+
+async def test_looking_oneself_up_costs_the_same(crowd: People, counted: Counted) -> None:
+    asker = await _asker(crowd)
+    _same(
+        {
+            "self": await counted.of(lambda: crowd.directory.by_phone(asker, "010-9999-0000")),
+            "unknown": await counted.of(lambda: crowd.directory.by_phone(asker, "010-9999-0001")),
+        }
+    )
+
+
+async def test_a_failed_sign_in_costs_the_same_whoever_is_there(
+    crowd: People, counted: Counted
+) -> None:
+    everybody = await _everybody(crowd)
+    pool = Argon2Pool()
+    members = Members(crowd.database, crowd.ring, crowd.clock, pool, session_ttl_s=3600)
+    hash_ = await pool.hash(PASSWORD)
+    await crowd.database.write(_set_passwords, hash_)
+
+    async def fail(login: str) -> None:
+        with pytest.raises(SignInFailed):
+            await members.sign_in(login, "another password")
+
+    costs = {how: await counted.of(lambda who=who: fail(who[0])) for how, who in everybody.items()}
+    _same(costs)
+    assert costs["unknown"]["argon2"] == 1
+    pool.close()
+
+
+def _set_passwords(connection: Any, hash_: str) -> None:
+    open_ones = tables.members.c.closed_ms.is_(None)
+    connection.execute(tables.members.update().where(open_ones).values(password_hash=hash_))
