@@ -1,11 +1,15 @@
-"""The only reader of system time.
+"""The only reader of system time, and what a day is.
 
 Rules take ``now_ms`` as an argument; operations at the edge hold a ``Clock`` and ask it. Tests hold
-a ``SimulatedClock`` and move it.
+a ``SimulatedClock`` and move it. Whatever is counted by the day (limits, budgets, searches) is
+counted by the day of UTC, the same for everybody and on every machine.
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
+
+DAY_MS = 24 * 3600 * 1000
 
 
 class Clock(Protocol):
@@ -32,3 +36,13 @@ class SimulatedClock:
 
     def advance(self, ms: int) -> None:
         self._now_ms += ms
+
+
+def day_of(now_ms: int) -> str:
+    """The UTC day of a moment, such as ``2026-11-21``."""
+    return datetime.fromtimestamp(now_ms // 1000, UTC).date().isoformat()
+
+
+def next_day_ms(now_ms: int) -> int:
+    """When the day after that of a moment begins."""
+    return (now_ms // DAY_MS + 1) * DAY_MS

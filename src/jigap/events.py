@@ -39,6 +39,8 @@ KINDS: dict[str, str] = {
     "wallet.active": "A wallet has its SymID and can pay.",
     "passphrase.changed": "The payment passphrase was changed.",
     "member.verified": "An operator or an agency verified a member's name and phone.",
+    "limits.changed": "A member set other limits for themselves, or took back a raise.",
+    "limits.raise_asked": "A member raised a limit of theirs; it holds after the waiting time.",
     "member.frozen": "A member was frozen; nothing not yet broadcast leaves.",
     "member.unfrozen": "A member was unfrozen.",
     "token.changed": "An operation of the operator on a token is final.",

@@ -102,8 +102,27 @@ class Settings:
     transfer_deadline_ms: int = _setting(
         120_000, "After this long a payment that is not in a block is cancelled on the chain."
     )
-    payment_limit: str = _setting("10000000", "Most tokens in one payment of a verified member.")
-    daily_limit: str = _setting("50000000", "Most tokens a verified member may send in a day.")
+    payment_limit_level_1: str = _setting(
+        "5000000", "Most tokens in one payment of a member whom an operator verified by hand."
+    )
+    daily_limit_level_1: str = _setting(
+        "20000000", "Most tokens of one kind that such a member may send in a day (UTC)."
+    )
+    payment_limit_level_2: str = _setting(
+        "10000000", "Most tokens in one payment of a member whom a real-name agency verified."
+    )
+    daily_limit_level_2: str = _setting(
+        "50000000", "Most tokens of one kind that such a member may send in a day (UTC)."
+    )
+    payment_limit_minor: str = _setting(
+        "300000", "Most tokens in one payment of a member who is under age, whatever the level."
+    )
+    daily_limit_minor: str = _setting(
+        "500000", "Most tokens of one kind that a member under age may send in a day (UTC)."
+    )
+    limits_raise_delay_s: int = _setting(
+        24 * 3600, "How long a member waits until a limit of their own that they raised is raised."
+    )
     new_payee_warn: str = _setting(
         "1000000", "From this many tokens a payment to a new payee must be acknowledged; 0: never."
     )

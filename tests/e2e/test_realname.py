@@ -101,7 +101,7 @@ def test_from_sign_up_to_a_wallet_and_a_payment_to_the_number(here: Here):
     done = confirm(member, check, here.code(phone))
     assert (done.status_code, done.json()["state"]) == (200, "confirmed")
     me = member.get("me")
-    assert (me["verification_level"], me["masked_name"], me["minor"]) == (1, "김*지", False)
+    assert (me["verification_level"], me["masked_name"], me["minor"]) == (2, "김*지", False)
     wallet = member.call("POST", "wallet", {"passphrase": "blue river 42 stones"}, wait=20)
     symid = wallet.json()["symid"]
     assert wallet.json()["state"] == "active"

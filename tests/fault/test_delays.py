@@ -59,7 +59,7 @@ async def test_the_payer_confirms_after_the_delay_with_the_passphrase(database, 
 
 
 async def test_the_payer_takes_a_delayed_payment_back(database, tmp_path):
-    async with world(database, tmp_path, daily_limit="100", **RISKY) as one:
+    async with world(database, tmp_path, daily_limit_level_1="100", **RISKY) as one:
         payer, payee = await one.add_member("payer"), await one.add_member("payee")
         await one.add_token("EST", "payer", "100")
         made = await one.pay(payer, payee, "60", "key-0001", acknowledged=True)

@@ -16,7 +16,15 @@ from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.events import Bell
 from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault
 from jigap.lanes import TagKeys
-from jigap.members import Argon2Pool, Directory, Favourites, Members, Wallets
+from jigap.members import (
+    Argon2Pool,
+    Directory,
+    Favourites,
+    LevelLimits,
+    Members,
+    SpendingLimits,
+    Wallets,
+)
 from jigap.migrations import migrate
 from jigap.node import NodeClient
 from jigap.realname import HttpAgency, PortOne, Provider, RealName
@@ -49,6 +57,7 @@ class App:
     directory: Directory
     favourites: Favourites
     wallets: Wallets
+    limits: SpendingLimits
     realname: RealName
     tokens: Tokens
     payments: Payments
@@ -129,6 +138,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     clock = clock or SystemClock()
     ring = KeyRing.load(folder.master_key)
     accounts = read_accounts(settings)
+    LevelLimits(settings)  # what is no amount is refused before anything is opened
     agency = build_agency(settings, clock)
     database = open_database(settings)
     client = NodeClient(node_url(settings), settings.node_timeout_ms)
@@ -154,6 +164,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         directory=directory,
         favourites=Favourites(database, ring, clock, directory),
         wallets=Wallets(database, vault, clock, work, news),
+        limits=SpendingLimits(database, vault, clock, settings),
         realname=RealName(database, ring, agency, clock, settings),
         tokens=Tokens(
             database,

@@ -42,6 +42,14 @@ from jigap.members.identity import (
     establish,
     same_person,
 )
+from jigap.members.limits import (
+    LevelLimits,
+    LimitAboveLevel,
+    LimitRaiseLocked,
+    Limits,
+    OwnLimits,
+    in_force,
+)
 from jigap.members.member import (
     LoginMalformed,
     Member,
@@ -56,6 +64,7 @@ from jigap.members.member import (
     may_act,
     password_of,
 )
+from jigap.members.own_limits import LimitsView, SpendingLimits
 from jigap.members.passwords import Argon2Pool, PasswordsBusy, hash_password
 from jigap.members.personal import (
     Indexes,
@@ -94,6 +103,11 @@ __all__ = [
     "Identity",
     "Indexes",
     "LabelMalformed",
+    "LevelLimits",
+    "LimitAboveLevel",
+    "LimitRaiseLocked",
+    "Limits",
+    "LimitsView",
     "LoginMalformed",
     "LoginTaken",
     "Member",
@@ -103,6 +117,7 @@ __all__ = [
     "MemberUnverified",
     "Members",
     "NameMalformed",
+    "OwnLimits",
     "PasswordWeak",
     "PasswordsBusy",
     "PersonDiffers",
@@ -117,6 +132,7 @@ __all__ = [
     "SessionMissing",
     "SignInFailed",
     "SignInWait",
+    "SpendingLimits",
     "Wallet",
     "WalletExists",
     "WalletMissing",
@@ -134,6 +150,7 @@ __all__ = [
     "frozen_among",
     "get",
     "hash_password",
+    "in_force",
     "login_of",
     "masked_name",
     "masked_phone",

@@ -243,7 +243,7 @@ class Members:
             None if phone is None else personal.masked_phone(phone),
             row.created_ms,
             row.verified_ms,
-            row.minor,
+            member.minor,
         )
 
     def _verify(

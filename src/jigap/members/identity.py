@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from jigap import audit, events
 from jigap.keys import KeyRing
 from jigap.members import personal, records
-from jigap.members.member import LEVEL_VERIFIED, MemberClosed
+from jigap.members.member import LEVEL_REAL_NAME, LEVEL_VERIFIED, MemberClosed
 from jigap.refusal import Refusal
 
 
@@ -88,7 +88,7 @@ def establish(
         return personal.seal(ring, row.id, row.data_key_sealed, field_, text)
 
     values: dict[str, Any] = {
-        "level": LEVEL_VERIFIED,
+        "level": _level(ring, row, identity),
         "verified_ms": row.verified_ms or now_ms,
         "name_sealed": sealed("name", identity.name),
         "phone_sealed": sealed("phone", identity.phone),
@@ -97,7 +97,7 @@ def establish(
         if row.name_hidden_ms
         else indexes.name_last4(identity.name, identity.phone[-4:]),
     }
-    if identity.birth is not None:
+    if identity.birth is not None:  # an agency has looked
         values["birth_sealed"] = sealed("birth", identity.birth.isoformat())
         values["minor"] = identity.minor
     records.change(connection, row.id, **values)
@@ -110,3 +110,13 @@ def establish(
         object_=row.id,
         address=address,
     )
+
+
+def _level(ring: KeyRing, row: Any, identity: Identity) -> int:
+    """An agency's word weighs more than an operator's, as long as it was about this identity."""
+    if identity.birth is not None:
+        return LEVEL_REAL_NAME
+    if row.level >= LEVEL_REAL_NAME:
+        unchanged = personal.open_details(ring, row) == (identity.name, identity.phone)
+        return LEVEL_REAL_NAME if unchanged else LEVEL_VERIFIED
+    return LEVEL_VERIFIED

@@ -9,10 +9,12 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jigap.members.limits import NOTHING_SET, OwnLimits
 from jigap.refusal import Kind, Refusal
 
 LEVEL_UNVERIFIED = 0
-LEVEL_VERIFIED = 1
+LEVEL_VERIFIED = 1  # by an operator, by hand
+LEVEL_REAL_NAME = 2  # by a real-name agency
 PASSWORD_MIN_CHARS = 8
 PASSWORD_MAX_BYTES = 256
 
@@ -101,7 +103,11 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member, without anything personal. ``level`` is 0 unverified, 1 verified."""
+    """A member, without anything personal.
+
+    ``level`` is 0 unverified, 1 verified by an operator, 2 by an agency. ``minor`` is None of whom
+    no agency has looked at.
+    """
 
     id: str
     number: int
@@ -111,6 +117,8 @@ class Member:
     frozen: bool
     wallet: Wallet | None
     closed: bool = False
+    minor: bool | None = None
+    own_limits: OwnLimits = NOTHING_SET
 
     @property
     def is_verified(self) -> bool:

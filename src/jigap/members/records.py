@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from jigap.database import insert_if_absent, prepared
+from jigap.members.limits import OwnLimits
 from jigap.members.member import Member, Wallet, WalletState
 from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
 
@@ -18,7 +19,6 @@ _PERSONAL = (
     members.c.data_key_sealed,
     members.c.created_ms,
     members.c.verified_ms,
-    members.c.minor,
 )
 
 #: Nobody else is anywhere in the directory, whoever asks and however.
@@ -258,6 +258,14 @@ def member_of(row: Any) -> Member:
         frozen=row.frozen_ms is not None,
         wallet=wallet,
         closed=row.closed_ms is not None,
+        minor=row.minor,
+        own_limits=OwnLimits(
+            row.payment_limit,
+            row.daily_limit,
+            row.raised_payment_limit,
+            row.raised_daily_limit,
+            row.limits_raised_ms,
+        ),
     )
 
 
@@ -304,6 +312,12 @@ def _members(*more: Any) -> Select[*tuple[Any, ...]]:
         members.c.level,
         members.c.frozen_ms,
         members.c.closed_ms,
+        members.c.minor,
+        members.c.payment_limit,
+        members.c.daily_limit,
+        members.c.raised_payment_limit,
+        members.c.raised_daily_limit,
+        members.c.limits_raised_ms,
         wallets.c.wallet_id,
         wallets.c.state,
         wallets.c.symid,

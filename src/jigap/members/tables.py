@@ -7,6 +7,8 @@ verified, so that only verified members can be found and one phone number belong
 member. Who does not want to be found by name (``name_hidden_ms``) has no ``name_last4_index``, and
 who has left (``closed_ms``) has neither. ``birth_sealed`` and ``minor`` (as of the day of a check)
 are known of those whom an agency verified. After the retention a row is erased (``erased_ms``).
+The limits are those that members set for themselves (see ``limits``), in base
+units of 18 decimals; the raised ones hold from ``limits_raised_ms`` on.
 """
 
 from sqlalchemy import (
@@ -23,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from jigap.database import metadata
+from jigap.database import Amount, metadata
 
 members = Table(
     "members",
@@ -44,6 +46,11 @@ members = Table(
     Column("name_last4_index", LargeBinary(32), nullable=True),
     Column("birth_sealed", LargeBinary, nullable=True),
     Column("minor", Boolean, nullable=True),
+    Column("payment_limit", Amount, nullable=True),
+    Column("daily_limit", Amount, nullable=True),
+    Column("raised_payment_limit", Amount, nullable=True),
+    Column("raised_daily_limit", Amount, nullable=True),
+    Column("limits_raised_ms", BigInteger, nullable=True),
     Column("created_ms", BigInteger, nullable=False),
     Column("name_hidden_ms", BigInteger, nullable=True),
     Column("closed_ms", BigInteger, nullable=True),

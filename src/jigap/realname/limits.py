@@ -10,10 +10,10 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, update
 
+from jigap.clock import DAY_MS, day_of
 from jigap.database import insert_if_absent
 from jigap.keys import KeyRing
 from jigap.members import phone_digits
@@ -22,7 +22,6 @@ from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
 
 PREFIX_DIGITS = 7
-DAY_MS = 24 * 3600 * 1000
 #: Days whose counts are kept for whoever looks into an attack.
 DAYS_KEPT = 30
 
@@ -92,11 +91,6 @@ def note_refused(connection: Connection, cap: Cap, now_ms: int) -> None:
     connection.execute(
         update(realname_days).where(*_row(cap, day)).values(refused=realname_days.c.refused + 1)
     )
-
-
-def day_of(now_ms: int) -> str:
-    """The day (UTC) that limits count by."""
-    return datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
 
 
 def network_of(address: str) -> str:

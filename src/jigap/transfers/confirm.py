@@ -14,6 +14,7 @@ from jigap import events, index, lanes, members, tokens
 from jigap.chain import sct20
 from jigap.chain.invalid import Invalid
 from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT
+from jigap.clock import day_of
 from jigap.entropy import new_id
 from jigap.lanes import Settled, State, TagKeys
 from jigap.node.client import ChainBlock, ChainTransaction
@@ -41,8 +42,7 @@ def settle(connection: Connection, settings: Settings, ended: Iterable[Settled])
 def _settle_transfer(connection: Connection, settings: Settings, one: Settled) -> None:
     row = records.by_id(connection, one.outgoing.subject_id)
     if one.state is not State.CONFIRMED:
-        day = refills.day_of(row.created_ms)
-        records.add_spent(connection, row.member_id, row.token, day, -row.amount)
+        records.give_back(connection, row.id)
     _tell_both(connection, row, one.state, one.reason, one.block_number, one.time_ms)
     if one.state is State.CONFIRMED:
         _refill_ahead(connection, settings, one, row.member_id)
@@ -117,6 +117,10 @@ def _adopt_transfer(
         _add_found(connection, transfer_id, payer.id, token.symbol, call, mined, block)
     entry = lanes.adopted(mined, PURPOSE, transfer_id, block.time_ms)
     lanes.adopt(connection, settings.chain_id, entry, block)
+    if entry.state is State.CONFIRMED:
+        records.count(connection, transfer_id, day_of(block.time_ms))
+    else:
+        records.give_back(connection, transfer_id)
     row = records.by_id(connection, transfer_id)
     _tell_both(connection, row, entry.state, "found_on_chain", block.number, block.time_ms)
     return True

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jigap import index, lanes, members, tokens
-from jigap.clock import Clock
+from jigap.clock import Clock, day_of
 from jigap.entropy import random_bytes
 from jigap.keys import KeyRing
 from jigap.lanes import TagKeys
 from jigap.money import parse_amount
 from jigap.refusal import Refusal
 from jigap.settings import Settings
-from jigap.transfers import records, refills, refusals
+from jigap.transfers import records, refusals
 from jigap.transfers.transfer import (
     PURPOSE,
     Intent,
@@ -28,6 +28,7 @@ from jigap.transfers.transfer import (
     Spending,
     Transfer,
     check_confirmable,
+    check_limits,
     check_spending,
     check_words,
     is_risky,
@@ -41,7 +42,8 @@ OpenRecipient = Callable[[str, str, int | None], str]
 class Ready:
     """Everything a payment needs; nothing stands against it.
 
-    ``confirm_after_ms`` is set if it must wait before it may be signed.
+    ``limit_day`` is the day whose limit has room for it. ``confirm_after_ms`` is set if it must
+    wait before it may be signed.
     """
 
     intent: Intent
@@ -50,6 +52,7 @@ class Ready:
     recipient_symid: bytes
     contract: bytes
     nonce: int
+    limit_day: str
     confirm_after_ms: int | None = None
 
 
@@ -63,6 +66,15 @@ class Balance:
     on_hold: int
     total: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a member has sent of one token today, in base units."""
+
+    token: str
+    decimals: int
+    amount: int
 
 
 class Examiner:
@@ -79,6 +91,7 @@ class Examiner:
         self._clock = clock
         self._settings = settings
         self._open_recipient = open_recipient
+        self._levels = members.LevelLimits(settings)
         self.tags = TagKeys(ring.derive("transaction-tag"))
 
     def look(
@@ -99,15 +112,20 @@ class Examiner:
             raise refusals.TransferUnknown("This is not a payment of yours.", id=transfer_id)
         if found.transaction_hash is not None:
             return found
-        check_confirmable(found, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        check_confirmable(found, now_ms)
         payer = members.get(connection, member_id)
         assert payer is not None, "only a member who is signed in pays"
         sender = self._may_pay(connection, payer)
         recipient_symid = self._recipient(connection, found.recipient)
-        _, contract = self._payable(connection, found.token)
+        token, contract = self._payable(connection, found.token)
         intent = Intent(found.recipient, found.token, found.amount, found.memo)
+        spending = self._spending(
+            connection, payer, found.recipient, sender, token, contract, now_ms
+        )
+        check_limits(found.amount, _without(connection, found, spending, day_of(now_ms)))
         nonce = self._next_nonce(connection, sender)
-        return Ready(intent, payer, sender, recipient_symid, contract, nonce)
+        return Ready(intent, payer, sender, recipient_symid, contract, nonce, day_of(now_ms))
 
     def get(self, connection: Connection, member_id: str, transfer_id: str) -> Transfer:
         """A payment this member made or received. Raises ``TransferUnknown``."""
@@ -137,6 +155,15 @@ class Examiner:
             found.append(Balance(token.symbol, token.decimals, free, held, total, height))
         return found
 
+    def spent_today(self, connection: Connection, member_id: str) -> list[Spent]:
+        """What counts against the day's limit, of every token of which something does."""
+        spent = records.spent_in(connection, member_id, day_of(self._clock.now_ms()))
+        return [
+            Spent(token.symbol, token.decimals, spent[token.symbol])
+            for token in tokens.every(connection)
+            if token.symbol in spent
+        ]
+
     def seal_memo(self, memo: str, transfer_id: str) -> bytes:
         """A memo as it is stored: personal, so sealed, bound to its payment."""
         if not memo:
@@ -156,7 +183,7 @@ class Examiner:
         amount = parse_amount(order.amount, token.decimals)
         intent = Intent(recipient, token.symbol, amount, order.memo)
         check_words(intent)
-        spending = self._spending(connection, payer.id, recipient, sender, token, contract)
+        spending = self._spending(connection, payer, recipient, sender, token, contract, now_ms)
         check_spending(amount, spending)
         confirm_after_ms = None
         if is_risky(amount, spending):
@@ -165,7 +192,16 @@ class Examiner:
             if self._settings.new_payee_delay_s:
                 confirm_after_ms = now_ms + self._settings.new_payee_delay_s * 1000
         nonce = self._next_nonce(connection, sender)
-        return Ready(intent, payer, sender, recipient_symid, contract, nonce, confirm_after_ms)
+        return Ready(
+            intent,
+            payer,
+            sender,
+            recipient_symid,
+            contract,
+            nonce,
+            day_of(now_ms),
+            confirm_after_ms,
+        )
 
     def _may_pay(self, connection: Connection, payer: members.Member) -> bytes:
         """The account a payer pays from, if nothing stands against paying at all."""
@@ -201,25 +237,27 @@ class Examiner:
     def _spending(
         self,
         connection: Connection,
-        member_id: str,
+        payer: members.Member,
         recipient: str,
         sender: bytes,
         token: tokens.Token,
         contract: bytes,
+        now_ms: int,
     ) -> Spending:
         on_hold, unfinished = records.on_hold(connection, sender, contract)
-        day = refills.day_of(self._clock.now_ms())
+        ceiling = self._levels.of(payer.level, payer.minor)
+        limits = members.in_force(ceiling, payer.own_limits, now_ms).at(token.decimals)
         warn = parse_amount(self._settings.new_payee_warn, token.decimals)
         return Spending(
             holding=index.holding(connection, contract, sender),
             on_hold=on_hold,
-            spent_today=records.spent(connection, member_id, token.symbol, day),
-            payment_limit=parse_amount(self._settings.payment_limit, token.decimals),
-            daily_limit=parse_amount(self._settings.daily_limit, token.decimals),
+            spent_today=records.spent(connection, payer.id, token.symbol, day_of(now_ms)),
+            payment_limit=limits.payment,
+            daily_limit=limits.daily,
             unfinished=unfinished,
             decimals=token.decimals,
             new_payee_warn=warn,
-            payee_is_new=bool(warn) and not records.has_paid(connection, member_id, recipient),
+            payee_is_new=bool(warn) and not records.has_paid(connection, payer.id, recipient),
         )
 
     def _next_nonce(self, connection: Connection, sender: bytes) -> int:
@@ -268,3 +306,10 @@ class Examiner:
         sealed = row.memo_sealed
         memo = self._ring.open(sealed, row.id.encode()).decode() if sealed else ""
         return records.transfer_of(row, memo)
+
+
+def _without(connection: Connection, found: Transfer, spending: Spending, today: str) -> Spending:
+    """The same for a payment that may be counted against today already."""
+    if records.by_id(connection, found.id).limit_day != today:
+        return spending
+    return replace(spending, spent_today=spending.spent_today - found.amount)

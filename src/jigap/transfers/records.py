@@ -1,4 +1,9 @@
-"""The tables of payments, and all SQL on them."""
+"""The tables of payments, and all SQL on them.
+
+``transfers.limit_day`` is the day whose limit a payment counts against, and null once its amount
+was given back: what is counted and what it is counted for change in one statement each, so nothing
+is given back twice. ``spending_days`` is the sum of it, changed only by whoever holds the lane.
+"""
 
 from typing import Any
 
@@ -41,6 +46,7 @@ transfers = Table(
     Column("confirm_after_ms", BigInteger, nullable=True),
     Column("waiting", Boolean, nullable=False, default=False),
     Column("withdrawn_ms", BigInteger, nullable=True),
+    Column("limit_day", String(10), nullable=True),
     UniqueConstraint("member_id", "operation", "idempotency_key"),
     Index("ix_transfers_waiting", "waiting", "sender_symid"),
     Index("ix_transfers_member", "member_id", "id"),
@@ -99,8 +105,14 @@ external_movements = Table(
 OPERATION = "transfer"
 
 
-def add(connection: Connection, *, confirm_after_ms: int | None = None, **fields: Any) -> None:
-    """Record a payment, delayed if ``confirm_after_ms`` is given.
+def add(
+    connection: Connection,
+    *,
+    confirm_after_ms: int | None = None,
+    limit_day: str | None = None,
+    **fields: Any,
+) -> None:
+    """Record a payment, delayed if ``confirm_after_ms`` is given, and count it against its day.
 
     Breaking UNIQUE (member, operation, key) raises ``IntegrityError``.
     """
@@ -110,9 +122,13 @@ def add(connection: Connection, *, confirm_after_ms: int | None = None, **fields
             "operation": OPERATION,
             "confirm_after_ms": confirm_after_ms,
             "waiting": confirm_after_ms is not None,
+            "limit_day": limit_day,
             **fields,
         },
     )
+    if limit_day is not None:
+        who = (fields["member_id"], fields["token"], limit_day)
+        _add_spent(connection, *who, fields["amount"])
 
 
 _INSERT = insert(transfers)
@@ -232,11 +248,44 @@ def spent(connection: Connection, member_id: str, token: str, day: str) -> int:
     return connection.scalar(*_day(member_id, token, day)) or 0
 
 
-def add_spent(connection: Connection, member_id: str, token: str, day: str, amount: int) -> None:
-    """Count a payment against the day (negative: give it back). The caller holds the lane."""
+def spent_in(connection: Connection, member_id: str, day: str) -> dict[str, int]:
+    """The same of every token that this member sent today, by symbol."""
+    query = select(spending_days.c.token, spending_days.c.amount).where(
+        spending_days.c.member_id == member_id, spending_days.c.day == day
+    )
+    return {row.token: row.amount for row in connection.execute(query) if row.amount}
+
+
+def count(connection: Connection, transfer_id: str, day: str) -> None:
+    """Count a payment against this day instead of any other. The caller holds the lane."""
+    row = by_id(connection, transfer_id)
+    if row.limit_day == day:
+        return
+    _give_back(connection, row)
+    connection.execute(*_set_day(transfer_id, day))
+    _add_spent(connection, row.member_id, row.token, day, row.amount)
+
+
+def give_back(connection: Connection, transfer_id: str) -> None:
+    """Count a payment against no day any more; again changes nothing. The caller holds the lane."""
+    _give_back(connection, by_id(connection, transfer_id))
+
+
+def _give_back(connection: Connection, row: Any) -> None:
+    if row.limit_day is not None:
+        connection.execute(*_set_day(row.id, None))
+        _add_spent(connection, row.member_id, row.token, row.limit_day, -row.amount)
+
+
+@prepared
+def _set_day(transfer_id: Any, day: Any) -> Any:
+    return update(transfers).where(transfers.c.id == transfer_id).values(limit_day=day)
+
+
+def _add_spent(connection: Connection, member_id: str, token: str, day: str, amount: int) -> None:
     insert_if_absent(connection, spending_days, member_id=member_id, token=token, day=day, amount=0)
     present = spent(connection, member_id, token, day)
-    connection.execute(*_set_spent(member_id, token, day, max(present + amount, 0)))
+    connection.execute(*_set_spent(member_id, token, day, present + amount))
 
 
 @prepared

@@ -5,12 +5,12 @@ the token owner's key and sends it. When a budget is spent the wish is kept with
 again: the payment waits, nothing is lost.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from jigap import index, lanes
+from jigap.clock import day_of
 from jigap.database import insert_if_absent, prepared
 from jigap.entropy import new_id
 from jigap.lanes import TagKeys
@@ -21,11 +21,6 @@ from jigap.transfers.records import gas_budgets, gas_refills
 
 PURPOSE = "gas_refill"
 BUDGET_SPENT = "gas_budget_spent"
-
-
-def day_of(now_ms: int) -> str:
-    """The UTC day that budgets and limits count by, such as ``2026-11-21``."""
-    return datetime.fromtimestamp(now_ms // 1000, UTC).date().isoformat()
 
 
 def purse(connection: Connection, chain_id: int, symid: bytes) -> GasPurse:

@@ -32,7 +32,7 @@ from jigap.lanes import NonceTaken, Outgoing
 from jigap.settings import Settings
 from jigap.steps import step
 from jigap.transfers import records, refills, refusals
-from jigap.transfers.examine import Balance, Examiner, OpenRecipient, Ready
+from jigap.transfers.examine import Balance, Examiner, OpenRecipient, Ready, Spent
 from jigap.transfers.gas_refill import refill_hug
 from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 
@@ -150,6 +150,10 @@ class Payments:
     async def balances(self, member_id: str) -> list[Balance]:
         """Every registered token: what is free, on hold and in all, as of the indexed height."""
         return await self._database.read(self._examiner.balances, member_id)
+
+    async def spent_today(self, member_id: str) -> list[Spent]:
+        """What this member has sent today, by token, less what came back."""
+        return await self._database.read(self._examiner.spent_today, member_id)
 
     async def wait(self, member_id: str, present: Transfer, seconds: float) -> Transfer:
         """The payment once it is final, or as it stands after ``seconds``; ``present``: as read."""
@@ -279,9 +283,8 @@ class Payments:
             memo_sealed=self._examiner.seal_memo(intent.memo, transfer_id),
             created_ms=now_ms,
             confirm_after_ms=ready.confirm_after_ms,
+            limit_day=ready.limit_day,
         )
-        day = refills.day_of(now_ms)
-        records.add_spent(connection, member_id, intent.token, day, intent.amount)
         events.record(
             connection,
             "transfer.delayed" if ready.confirm_after_ms else "transfer.accepted",
@@ -327,6 +330,7 @@ class Payments:
     def _end_waiting(self, connection: Connection, ready: Ready, entry: Outgoing) -> None:
         if not records.end_waiting(connection, entry.subject_id):
             raise NonceTaken  # somebody confirmed or withdrew it meanwhile: look again
+        records.count(connection, entry.subject_id, ready.limit_day)
         events.record(
             connection,
             "transfer.accepted",
@@ -347,8 +351,7 @@ class Payments:
         now_ms = self._clock.now_ms()
         if not records.end_waiting(connection, transfer_id, withdrawn_ms=now_ms):
             raise refusals.NotDelayed("This payment does not wait.", state=found.state.value)
-        day = refills.day_of(found.created_ms)
-        records.add_spent(connection, member_id, found.token, day, -found.amount)
+        records.give_back(connection, transfer_id)
         events.record(
             connection,
             "transfer.withdrawn",

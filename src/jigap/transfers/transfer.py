@@ -133,8 +133,8 @@ def check_words(intent: Intent) -> None:
         raise refusals.MemoTooLong("The memo is too long.", length=len(intent.memo))
 
 
-def check_spending(amount: int, spending: Spending) -> None:
-    """Refuse what the limits or the balance do not allow."""
+def check_limits(amount: int, spending: Spending) -> None:
+    """Refuse more than the limits allow."""
 
     def words(units: int) -> str:
         return format_amount(units, spending.decimals)
@@ -152,13 +152,18 @@ def check_spending(amount: int, spending: Spending) -> None:
             spent=words(spending.spent_today),
             limit=words(spending.daily_limit),
         )
+
+
+def check_spending(amount: int, spending: Spending) -> None:
+    """Refuse what the limits or the balance do not allow."""
+    check_limits(amount, spending)
     if spending.unfinished >= UNFINISHED_MAX:
         raise refusals.LaneFull("Too many payments are under way.", unfinished=spending.unfinished)
     if amount > spending.available:
         raise refusals.BalanceInsufficient(
             "The balance does not cover this amount.",
-            amount=words(amount),
-            available=words(spending.available),
+            amount=format_amount(amount, spending.decimals),
+            available=format_amount(spending.available, spending.decimals),
         )
 
 

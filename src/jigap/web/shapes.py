@@ -262,7 +262,9 @@ class MemberShown(Struct, frozen=True):
     member_id: str
     masked_name: str | None
     masked_phone: str | None
-    verification_level: Annotated[int, Meta(description="0 unverified, 1 verified.")]
+    verification_level: Annotated[
+        int, Meta(description="0 unverified, 1 by an operator, 2 by an agency.")
+    ]
     roles: list[str]
     frozen: bool
     wallet: WalletShown | None

@@ -15,7 +15,7 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.outside import Outside
-from jigap.web.resources import explorer, money, operator, payees, people, realname, trail
+from jigap.web.resources import explorer, limits, money, operator, payees, people, realname, trail
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -43,6 +43,7 @@ def routes() -> Litestar:
                     payees.ROUTES,
                     realname.ROUTES,
                     money.ROUTES,
+                    limits.ROUTES,
                     operator.ROUTES,
                     explorer.ROUTES,
                     trail.ROUTES,

@@ -186,6 +186,8 @@ async def transfer(request: AnyRequest, id: TransferId) -> Response[TransferShow
         members.MemberFrozen,
         TokenPaused,
         TokenStopped,
+        payment_refusals.PaymentLimit,
+        payment_refusals.DailyLimit,
         *PASSPHRASE_REFUSALS,
         waits=True,
         tag="money",
