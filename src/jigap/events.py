@@ -38,6 +38,7 @@ KINDS: dict[str, str] = {
     "transfer.external": "Tokens moved by a transaction that is not a payment of ours.",
     "wallet.active": "A wallet has its SymID and can pay.",
     "passphrase.changed": "The payment passphrase was changed.",
+    "password.reset": "The password was set anew after a real-name check; all sessions ended.",
     "member.verified": "An operator or an agency verified a member's name and phone.",
     "limits.changed": "A member set other limits for themselves, or took back a raise.",
     "limits.raise_asked": "A member raised a limit of theirs; it holds after the waiting time.",

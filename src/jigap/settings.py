@@ -76,12 +76,29 @@ class Settings:
     realname_ttl_s: int = _setting(300, "How long a code that was sent can be typed.")
     realname_tries: int = _setting(5, "Codes that may be tried in one check before it is burnt.")
     realname_day_member: int = _setting(10, "Checks a member may begin in a day (UTC).")
-    realname_day_number: int = _setting(15, "Checks of one phone number in a day.")
+    realname_day_number: int = _setting(
+        12, "Checks of one phone number in a day, by members not verified with it."
+    )
+    realname_day_owner: int = _setting(
+        4, "Checks of a phone number in a day by the member verified with it; nobody else's count."
+    )
+    realname_day_reset: int = _setting(
+        4, "Messages to one phone number in a day for a forgotten password."
+    )
     realname_day_address: int = _setting(
         1_000, "Checks from one network address in a day; carriers put many phones behind one."
     )
     realname_day_prefix: int = _setting(1_000, "Checks of numbers with the same 7 digits in a day.")
     realname_day_total: int = _setting(20_000, "Checks in a day, in all: the cap on what SMS cost.")
+    realname_fresh_s: int = _setting(
+        600, "How long a check for a password or a passphrase is good after its code was typed."
+    )
+    password_reset_day_address: int = _setting(
+        100, "Password resets asked for from one network address in a day."
+    )
+    password_reset_answer_ms: int = _setting(
+        1_500, "When a wrong code of a password reset is answered: always after this long."
+    )
     sms_sender: str = _setting(
         "inbox", "How the simulated agency sends codes: inbox (a page to read them) or solapi."
     )

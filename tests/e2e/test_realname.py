@@ -51,6 +51,13 @@ class Here:
         assert match is not None
         return match[0]
 
+    def wait_for(self, true: Callable[[], bool], seconds: float = 20) -> None:
+        """Come back when it is true."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
     def agency(self, mode: str, times: int | None = None) -> None:
         """Make the agency misbehave."""
         url = self.inbox.removesuffix("/inbox") + "/simulated/mode"

@@ -28,6 +28,7 @@ from jigap.members import (
 from jigap.migrations import migrate
 from jigap.node import NodeClient
 from jigap.realname import HttpAgency, PortOne, Provider, RealName
+from jigap.recovery import PasswordResets
 from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
 from jigap.tokens import Tokens
@@ -59,12 +60,14 @@ class App:
     wallets: Wallets
     limits: SpendingLimits
     realname: RealName
+    password_resets: PasswordResets
     tokens: Tokens
     payments: Payments
 
     async def close(self) -> None:
         """Let what is under way end, then let go of everything."""
         await self.vault.settled()
+        await self.password_resets.settled()
         await self.realname.close()
         await self.client.close()
         self.pool.close()
@@ -147,6 +150,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     pool = KdfPool(settings.kdf_threads, settings.kdf_queue)
     vault = Vault(database, ring, folder.keystores, pool, clock, settings)
     directory = Directory(database, ring, clock, settings.directory_day_lookups)
+    realname = RealName(database, ring, agency, clock, settings)
     return App(
         settings=settings,
         folder=folder,
@@ -165,7 +169,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         favourites=Favourites(database, ring, clock, directory),
         wallets=Wallets(database, vault, clock, work, news),
         limits=SpendingLimits(database, vault, clock, settings),
-        realname=RealName(database, ring, agency, clock, settings),
+        realname=realname,
+        password_resets=PasswordResets(database, ring, realname, passwords, clock, settings),
         tokens=Tokens(
             database,
             client,

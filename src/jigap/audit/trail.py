@@ -44,6 +44,7 @@ ACTIONS: dict[str, str] = {
     "member:verify": "Name and phone number of a member were verified, by whom the actor says.",
     "operator:create": "An operator was made on the command line.",
     "passphrase:change": "A member changed the payment passphrase of a wallet.",
+    "password:reset": "A member set a forgotten password anew after a real-name check.",
     "realname:request": "A member asked an agency for a real-name check.",
     "realname:confirm": "A code was typed; the outcome says whether it was right.",
     "realname:end": "A real-name check was refused; the outcome says why.",

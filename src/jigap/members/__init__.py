@@ -36,10 +36,12 @@ from jigap.members.favourites import (
 )
 from jigap.members.identity import (
     Identity,
+    Nobody,
     PersonDiffers,
     PhoneTaken,
     birth_of,
     establish,
+    is_established,
     same_person,
 )
 from jigap.members.limits import (
@@ -65,7 +67,7 @@ from jigap.members.member import (
     password_of,
 )
 from jigap.members.own_limits import LimitsView, SpendingLimits
-from jigap.members.passwords import Argon2Pool, PasswordsBusy, hash_password
+from jigap.members.passwords import Argon2Pool, Passwords, PasswordsBusy, hash_password
 from jigap.members.personal import (
     Indexes,
     NameMalformed,
@@ -78,7 +80,16 @@ from jigap.members.personal import (
     seal,
     unseal,
 )
-from jigap.members.records import by_login, by_symid, count, frozen_among, get, row_of
+from jigap.members.records import (
+    by_login,
+    by_symid,
+    count,
+    frozen_among,
+    get,
+    row_by_login,
+    row_of,
+)
+from jigap.members.reset import reset_password
 from jigap.members.tables import wallets
 from jigap.members.wallet import (
     WalletExists,
@@ -117,8 +128,10 @@ __all__ = [
     "MemberUnverified",
     "Members",
     "NameMalformed",
+    "Nobody",
     "OwnLimits",
     "PasswordWeak",
+    "Passwords",
     "PasswordsBusy",
     "PersonDiffers",
     "PhoneMalformed",
@@ -151,6 +164,7 @@ __all__ = [
     "get",
     "hash_password",
     "in_force",
+    "is_established",
     "login_of",
     "masked_name",
     "masked_phone",
@@ -160,7 +174,9 @@ __all__ = [
     "phone_digits",
     "phone_of",
     "request_citizens",
+    "reset_password",
     "rewrap_data_keys",
+    "row_by_login",
     "row_of",
     "same_person",
     "seal",

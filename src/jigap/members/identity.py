@@ -4,6 +4,7 @@ An operator vouches by hand, a real-name agency by a code to the phone. Either w
 verified, can be found, and is the only verified member with that number.
 """
 
+import hmac
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -51,6 +52,43 @@ def same_person(ring: KeyRing, row: Any, name: str, birth: date) -> None:
     known_name, _ = personal.open_details(ring, row)
     if known_name != name or birth_of(ring, row) not in (None, birth):
         raise PersonDiffers("This member was verified as somebody else.")
+
+
+def is_established(
+    ring: KeyRing, row: Any, name: str, phone: str, birth: date, *, nobody: Any
+) -> bool:
+    """Whether these details are the ones that the member of ``row`` was verified with.
+
+    Whom an operator verified by hand is known by name and number alone. The work is the same for
+    everybody: ``nobody``, a ``Nobody``, stands in where there is no verified member.
+    """
+    known = row is not None and row.level >= LEVEL_VERIFIED
+    person = row if known else nobody
+    born = person.birth_sealed or nobody.birth_sealed
+    owner = person if person.birth_sealed is not None else nobody
+    known_name, known_phone = personal.open_details(ring, person)
+    text = personal.unseal(ring, owner.id, owner.data_key_sealed, "birth", born)
+    same = (
+        hmac.compare_digest((known_name or "").encode(), name.encode()),
+        hmac.compare_digest((known_phone or "").encode(), phone.encode()),
+        hmac.compare_digest(text.encode(), birth.isoformat().encode()) or owner is not person,
+    )
+    return known and all(same)
+
+
+class Nobody:
+    """Sealed details that belong to nobody, for work that must not tell who is a member."""
+
+    id = "mb_nobody"
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.data_key_sealed = personal.new_data_key(ring, self.id)
+        self.name_sealed = self._sealed(ring, "name", "홍길동")
+        self.phone_sealed = self._sealed(ring, "phone", "+821000000000")
+        self.birth_sealed = self._sealed(ring, "birth", date.min.isoformat())
+
+    def _sealed(self, ring: KeyRing, field_: str, text: str) -> bytes:
+        return personal.seal(ring, self.id, self.data_key_sealed, field_, text)
 
 
 def birth_of(ring: KeyRing, row: Any) -> date | None:

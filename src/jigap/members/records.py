@@ -98,6 +98,11 @@ def _row_locked(member_id: Any) -> Any:
     return select(members).where(members.c.id == member_id).with_for_update()
 
 
+def row_by_login(connection: Connection, login: str) -> AnyRow | None:
+    """The whole row of the member of a login (in its one form), or None."""
+    return connection.execute(select(members).where(members.c.login == login)).first()
+
+
 def credentials(connection: Connection, login: str) -> Credentials | None:
     """What a sign-in under this login is checked against, or None."""
     row = connection.execute(
@@ -225,6 +230,15 @@ def revoke_session(connection: Connection, token_hash: bytes, now_ms: int) -> No
     connection.execute(
         update(sessions)
         .where(sessions.c.token_hash == token_hash, sessions.c.revoked_ms.is_(None))
+        .values(revoked_ms=now_ms)
+    )
+
+
+def revoke_sessions(connection: Connection, member_id: str, now_ms: int) -> None:
+    """End every session of a member."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.member_id == member_id, sessions.c.revoked_ms.is_(None))
         .values(revoked_ms=now_ms)
     )
 

@@ -7,6 +7,7 @@ and ``portone`` are real ones, ``simulated`` is a program of its own (``jigap si
 
 from jigap.realname.agency import AgencySettingInvalid, HttpAgency
 from jigap.realname.checks import RealName
+from jigap.realname.details import details_of
 from jigap.realname.limits import RealNameLimit
 from jigap.realname.portone import PortOne, PortOneMissing
 from jigap.realname.provider import (
@@ -25,7 +26,9 @@ from jigap.realname.provider import (
 from jigap.realname.records import Check, expire_overdue, has_overdue
 from jigap.realname.refusals import (
     AgencySilent,
+    CheckNotFresh,
     CodeBurnt,
+    CodesPending,
     CodeWrong,
     PhoneUnsupported,
     RealNameConfirmed,
@@ -36,19 +39,30 @@ from jigap.realname.refusals import (
 )
 from jigap.realname.sms import SimulatedInbox, Sms, SmsSender
 from jigap.realname.solapi import SolapiMissing, SolapiSender
-from jigap.realname.verification import BirthMalformed, Details, State
+from jigap.realname.verification import (
+    BirthMalformed,
+    Carrier,
+    Details,
+    Purpose,
+    State,
+    birth_date,
+    today_in_korea,
+)
 
 __all__ = [
     "AgencySettingInvalid",
     "AgencySilent",
     "Approved",
     "BirthMalformed",
+    "Carrier",
     "Check",
+    "CheckNotFresh",
     "CodeAnswer",
     "CodeBurnt",
     "CodeInquiry",
     "CodeSent",
     "CodeWrong",
+    "CodesPending",
     "Details",
     "HttpAgency",
     "InDoubt",
@@ -57,6 +71,7 @@ __all__ = [
     "PortOne",
     "PortOneMissing",
     "Provider",
+    "Purpose",
     "RealName",
     "RealNameConfirmed",
     "RealNameExpired",
@@ -74,6 +89,9 @@ __all__ = [
     "SolapiSender",
     "State",
     "WrongCode",
+    "birth_date",
+    "details_of",
     "expire_overdue",
     "has_overdue",
+    "today_in_korea",
 ]

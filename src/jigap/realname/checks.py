@@ -4,64 +4,46 @@ What is going to be asked of the agency is recorded first and asked afterwards, 
 open, and every question has an id that makes asking again safe. So an agency that falls silent
 leaves the check where it was, and the same request goes on with it when the agency is back.
 
-A try is counted before the agency hears the code: a hundred guesses at once are a hundred tries,
-and five are all there are. Only the code whose fate is unknown may be sent again without counting.
+``tries`` has what becomes of a code that was typed. A check for a password or a passphrase is worth
+something once, to whoever asks ``spend`` in time.
 """
 
-import hmac
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from jigap import audit, entropy, members
+from jigap import entropy, members
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
-from jigap.members import Identity, Member, PersonDiffers, PhoneTaken
-from jigap.realname import limits, records, verification
+from jigap.members import Member, PhoneTaken
+from jigap.realname import ends, limits, records, verification
 from jigap.realname.details import details_of
-from jigap.realname.limits import Caps, RealNameLimit
+from jigap.realname.limits import Cap, Caps, RealNameLimit
 from jigap.realname.provider import (
-    Approved,
     CodeAnswer,
-    CodeInquiry,
     CodeSent,
     InDoubt,
     Inquiry,
     Provider,
-    Reason,
     Rejected,
     RequestAnswer,
-    WrongCode,
 )
 from jigap.realname.records import Check, check_of
 from jigap.realname.refusals import (
     AgencySilent,
-    CodeBurnt,
-    CodeWrong,
-    RealNameConfirmed,
-    RealNameExpired,
-    RealNameRefused,
+    CheckNotFresh,
     RealNameUnavailable,
     RealNameUnknown,
 )
-from jigap.realname.verification import Carrier, Details, State, becomes
-from jigap.refusal import Refusal
+from jigap.realname.seals import Seals
+from jigap.realname.tries import Tries
+from jigap.realname.verification import Carrier, Details, Purpose, State, becomes
 from jigap.settings import Settings
 
-_REPLACED, _BURNT = "replaced", "code_burnt"
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A try that may be made, or why there is none."""
-
-    state: State
-    refusal: Refusal | None = None
+REFUSED_BY_CAP = "refused_by_cap"
 
 
 class RealName:
@@ -76,13 +58,13 @@ class RealName:
         settings: Settings,
     ) -> None:
         self._database = database
-        self._ring = ring
         self._provider = provider
         self._clock = clock
         self._settings = settings
         self._caps = Caps(ring, settings)
         self._indexes = members.Indexes(ring)
-        self._try_key = ring.derive("realname-try")
+        self._seals = Seals(ring)
+        self._tries = Tries(ring, self._seals, settings.realname_tries)
 
     async def request(
         self,
@@ -94,40 +76,51 @@ class RealName:
         *,
         carrier: Carrier | None = None,
         address: str = "",
+        purpose: Purpose = Purpose.VERIFY,
     ) -> Check:
         """Have a code sent; a check that waits for the agency's answer goes on.
 
         ``birth`` is YYMMDD, ``sex`` the digit after it. Raises the refusals of each field,
         ``RealNameUnavailable``, ``RealNameLimit``, ``MemberFrozen`` or ``PersonDiffers``.
         """
+        details = details_of(name, phone, birth, sex, carrier, self._clock.now_ms())
+        return await self.ask(await self.begin(member.id, details, purpose, address))
+
+    async def begin(
+        self, member_id: str, details: Details, purpose: Purpose, address: str = ""
+    ) -> str:
+        """Record a check, or find the one that waits for an answer to the same; its id.
+
+        Nobody is asked before ``ask``. Raises what ``request`` raises of a member.
+        """
         provider = self._must_have_provider()
         now_ms = self._clock.now_ms()
-        details = details_of(name, phone, birth, sex, carrier, now_ms)
-        caps = self._caps.of(member.id, details.phone, address)
+        asked = (member_id, details, purpose, provider.name, address, now_ms)
         try:
-            check_id = await self._database.write(
-                self._open, member.id, details, caps, provider.name, address, now_ms
-            )
+            return await self._database.write(self._open, *asked)
         except RealNameLimit as refused:
-            cap = next(one for one in caps if one.scope == refused.facts["limit"])
-            await self._database.write(limits.note_refused, cap, now_ms)
+            await self._database.write(self._note_refused, str(refused.facts["limit"]), *asked)
             raise
-        return await self._ask(provider, check_id)
+
+    async def ask(self, check_id: str) -> Check:
+        """Put the question of a check to the agency, unless it has answered."""
+        return await self._ask(self._must_have_provider(), check_id)
 
     async def confirm(
         self, member: Member, check_id: str, code: str, *, address: str = ""
     ) -> Check:
-        """Have a code checked; the member is verified if it is right.
+        """Have a code checked; if it is right, the check is confirmed, and a member who asked to be
+        verified is.
 
-        Raises ``RealNameUnknown``, ``CodeWrong``, ``CodeBurnt``, ``RealNameExpired``,
-        ``RealNameRefused``, ``RealNameConfirmed``, ``AgencySilent``, ``PhoneTaken``,
-        ``PersonDiffers``, ``MemberFrozen`` or ``RealNameUnavailable``.
+        Raises ``RealNameUnknown``, ``CodeWrong``, ``CodeBurnt``, ``CodesPending``,
+        ``RealNameExpired``, ``RealNameRefused``, ``RealNameConfirmed``, ``AgencySilent``,
+        ``PhoneTaken``, ``PersonDiffers``, ``MemberFrozen`` or ``RealNameUnavailable``.
         """
         provider = self._must_have_provider()
         code = unicodedata.normalize("NFKC", code)
-        try_id = self._try_id(check_id, code)
+        try_id = self._seals.try_id(check_id, code)
         taken = await self._database.write(
-            self._take_try,
+            self._tries.take,
             member.id,
             check_id,
             try_id,
@@ -139,13 +132,51 @@ class RealName:
             raise taken.refusal
         if taken.state is State.REQUESTED:
             await self._must_be_sent(provider, check_id)
-        asked = await self._database.read(self._code_inquiry, check_id, try_id, code)
+        asked = await self._database.read(self._tries.inquiry, check_id, try_id, code)
         if asked is None:
             return await self.get(member, check_id)
         answer = await provider.confirm(asked)
         if isinstance(answer, InDoubt):
             raise AgencySilent("The agency has not said whether the code is right.")
         return await self._settle(member.id, check_id, try_id, answer, address)
+
+    def must_be_available(self) -> None:
+        """Raises ``RealNameUnavailable`` where there is no agency."""
+        self._must_have_provider()
+
+    def take_reset(self, connection: Connection, address: str, now_ms: int) -> None:
+        """Count one request for a password reset, whoever it names. Raises ``RealNameLimit``."""
+        limits.take(connection, self._caps.of_resets_asked(address), now_ms)
+
+    def note_reset_refused(
+        self, connection: Connection, scope: str, address: str, now_ms: int
+    ) -> None:
+        """Count a request for a password reset that a cap refused."""
+        for cap in self._caps.of_resets_asked(address):
+            if cap.scope == scope:
+                limits.note_refused(connection, cap, now_ms)
+
+    def spend(
+        self,
+        connection: Connection,
+        member_id: str,
+        check_id: str,
+        purpose: Purpose,
+        now_ms: int,
+    ) -> None:
+        """Use a confirmed check up, in the caller's transaction. Raises ``CheckNotFresh``."""
+        check = records.get(connection, check_id, lock=True)
+        fresh_ms = self._settings.realname_fresh_s * 1000
+        if (
+            check is None
+            or check.member_id != member_id
+            or check.purpose != purpose
+            or check.state != State.CONFIRMED
+            or check.spent_ms is not None
+            or not 0 <= now_ms - check.finished_ms < fresh_ms
+        ):
+            raise CheckNotFresh("There is no fresh check for this.")
+        records.change(connection, check_id, spent_ms=now_ms)
 
     async def get(self, member: Member, check_id: str) -> Check:
         """A check of the member's own. Raises ``RealNameUnknown``."""
@@ -186,48 +217,107 @@ class RealName:
         connection: Connection,
         member_id: str,
         details: Details,
-        caps: tuple[limits.Cap, ...],
+        purpose: Purpose,
         provider: str,
         address: str,
         now_ms: int,
     ) -> str:
         """The check to go on with: one that waits for an answer to the same, or a new one."""
-        row = _locked_member(connection, member_id)
-        born = verification.birth_date(
-            details.birth, details.sex, verification.today_in_korea(now_ms)
-        )
-        members.same_person(self._ring, row, details.name, born)
+        row = ends.locked_member(connection, member_id)
+        self._tries.must_be_same(row, details, purpose, now_ms)
         records.expire_overdue(connection, now_ms)
-        for earlier in records.open_of(connection, member_id):
+        for earlier in records.open_of(connection, member_id, purpose):
             if earlier.provider == provider and self._is_same(row, earlier, details, now_ms):
                 return str(earlier.id)
-            records.finish(connection, earlier, State.EXPIRED, now_ms, reason=_REPLACED)
-        limits.take(connection, caps, now_ms)
+            records.finish(connection, earlier, State.EXPIRED, now_ms, reason=ends.REPLACED)
+        limits.take(connection, self._caps_of(row, details, purpose, address), now_ms)
         check_id = entropy.new_id("rn", now_ms)
         records.add(
             connection,
             id=check_id,
-            member_id=member_id,
             state=State.REQUESTED,
-            provider=provider,
-            masked_name=members.masked_name(details.name),
-            masked_phone=members.masked_phone(details.phone),
-            phone_index=self._indexes.phone(details.phone),
-            details_sealed=self._seal(row, check_id, details),
-            address=address,
-            minor=verification.is_minor(born, verification.today_in_korea(now_ms)),
-            created_ms=now_ms,
+            details_sealed=self._seals.seal(row, check_id, details),
             expires_ms=now_ms + self._ttl_ms,
+            **self._logged(member_id, details, purpose, provider, address, now_ms),
         )
-        _tell(connection, member_id, "request", check_id, State.REQUESTED, address, now_ms)
+        ends.tell(connection, member_id, "request", check_id, State.REQUESTED, address, now_ms)
         return check_id
+
+    def _caps_of(
+        self, row: Any, details: Details, purpose: Purpose, address: str
+    ) -> tuple[Cap, ...]:
+        if purpose is Purpose.PASSWORD:
+            return self._caps.of_reset(details.phone)
+        owner = row.level > 0 and row.phone_index == self._indexes.phone(details.phone)
+        return self._caps.of(row.id, details.phone, address, owner=owner)
+
+    def _note_refused(
+        self,
+        connection: Connection,
+        scope: str,
+        member_id: str,
+        details: Details,
+        purpose: Purpose,
+        provider: str,
+        address: str,
+        now_ms: int,
+    ) -> None:
+        """Count a check that a cap refused, and give it a line in the log.
+
+        The line of a member and a cap stands for the whole day, and a day has so many lines.
+        """
+        row = members.row_of(connection, member_id)
+        caps = self._caps_of(row, details, purpose, address)
+        limits.note_refused(connection, next(one for one in caps if one.scope == scope), now_ms)
+        reason = f"{REFUSED_BY_CAP}:{scope}"
+        since_ms = limits.day_began_ms(now_ms)
+        if records.count_again(connection, member_id, purpose, reason, since_ms, now_ms):
+            return
+        if not limits.take_one(connection, self._caps.lines, now_ms):
+            return
+        check_id = entropy.new_id("rn", now_ms)
+        records.add(
+            connection,
+            id=check_id,
+            state=State.REFUSED,
+            reason=reason,
+            expires_ms=now_ms,
+            finished_ms=now_ms,
+            **self._logged(member_id, details, purpose, provider, address, now_ms),
+        )
+        outcome = f"{State.REFUSED}:{reason}"
+        ends.tell(connection, member_id, "request", check_id, outcome, address, now_ms)
+
+    def _logged(
+        self,
+        member_id: str,
+        details: Details,
+        purpose: Purpose,
+        provider: str,
+        address: str,
+        now_ms: int,
+    ) -> dict[str, Any]:
+        """What the log says of every check: who asked for what, when, and from where."""
+        today = verification.today_in_korea(now_ms)
+        born = verification.birth_date(details.birth, details.sex, today)
+        return {
+            "member_id": member_id,
+            "purpose": purpose,
+            "provider": provider,
+            "masked_name": members.masked_name(details.name),
+            "masked_phone": members.masked_phone(details.phone),
+            "phone_index": self._indexes.phone(details.phone),
+            "address": address,
+            "minor": verification.is_minor(born, today),
+            "created_ms": now_ms,
+        }
 
     def _is_same(self, row: Any, check: Any, details: Details, now_ms: int) -> bool:
         """Whether a check waits for the agency's answer to the same details."""
         return (
             State(check.state) is State.REQUESTED
             and now_ms < check.expires_ms
-            and self._details(row, check) == details
+            and self._seals.details(row, check) == details
         )
 
     async def _ask(self, provider: Provider, check_id: str) -> Check:
@@ -248,7 +338,7 @@ class RealName:
         if State(check.state) is not State.REQUESTED:
             return None
         row = members.row_of(connection, check.member_id)
-        return Inquiry(check_id, self._details(row, check), check.address)
+        return Inquiry(check_id, self._seals.details(row, check), check.address)
 
     def _heard(
         self, connection: Connection, check_id: str, answer: RequestAnswer, now_ms: int
@@ -268,38 +358,9 @@ class RealName:
             )
         else:
             assert isinstance(answer, Rejected)
-            self._refuse(connection, check, answer.reason, check.address, now_ms)
+            ends.refuse(connection, check, answer.reason, check.address, now_ms)
 
     # --- checking a code
-
-    def _take_try(
-        self,
-        connection: Connection,
-        member_id: str,
-        check_id: str,
-        try_id: bytes,
-        provider: str,
-        address: str,
-        now_ms: int,
-    ) -> _Taken:
-        """Count a try before it is made. A refusal is returned: what it says is written too."""
-        _locked_member(connection, member_id)
-        check = records.get(connection, check_id, lock=True)
-        if check is None or check.member_id != member_id:
-            raise RealNameUnknown("There is no such check.")
-        state = State(check.state)
-        if state not in verification.OPEN:
-            return _Taken(state, _ended(check))
-        if now_ms >= check.expires_ms or check.provider != provider:
-            records.finish(connection, check, State.EXPIRED, now_ms)
-            _tell(connection, member_id, "confirm", check_id, State.EXPIRED, address, now_ms)
-            return _Taken(State.EXPIRED, RealNameExpired("The code is too old."))
-        if check.open_try is not None and hmac.compare_digest(bytes(check.open_try), try_id):
-            return _Taken(state)
-        if check.tries >= self._settings.realname_tries:
-            return _Taken(state, CodeBurnt("No more codes may be tried in this check."))
-        records.change(connection, check_id, tries=check.tries + 1, open_try=try_id)
-        return _Taken(state)
 
     async def _must_be_sent(self, provider: Provider, check_id: str) -> None:
         """The agency never said that it sent the code that is typed now: ask it first."""
@@ -307,21 +368,7 @@ class RealName:
         if check.state is State.REQUESTED:
             raise AgencySilent("The agency has not said whether it sent a code.")
         if check.state in (State.REFUSED, State.EXPIRED):
-            raise _ended(check)
-
-    def _code_inquiry(
-        self, connection: Connection, check_id: str, try_id: bytes, code: str
-    ) -> CodeInquiry | None:
-        """What to ask; None when the same code was confirmed since this try was taken."""
-        check = records.get(connection, check_id)
-        assert check is not None
-        if _confirmed_by(check, try_id):
-            return None
-        if check.details_sealed is None:
-            raise _ended(check)
-        row = members.row_of(connection, check.member_id)
-        details = self._details(row, check)
-        return CodeInquiry(check_id, check.reference, try_id.hex(), code, details)
+            raise ends.ended(check)
 
     async def _settle(
         self, member_id: str, check_id: str, try_id: bytes, answer: CodeAnswer, address: str
@@ -329,10 +376,12 @@ class RealName:
         now_ms = self._clock.now_ms()
         try:
             refusal = await self._database.write(
-                self._decide, member_id, check_id, try_id, answer, address, now_ms
+                self._tries.decide, member_id, check_id, try_id, answer, address, now_ms
             )
         except IntegrityError:  # another member took the number between our look and our write
-            await self._database.write(self._lost_number, member_id, check_id, address, now_ms)
+            await self._database.write(
+                self._tries.lose_number, member_id, check_id, address, now_ms
+            )
             raise PhoneTaken("Another verified member has this phone number.") from None
         if refusal is not None:
             raise refusal
@@ -340,160 +389,6 @@ class RealName:
         assert row is not None
         return check_of(row, now_ms)
 
-    def _decide(
-        self,
-        connection: Connection,
-        member_id: str,
-        check_id: str,
-        try_id: bytes,
-        answer: CodeAnswer,
-        address: str,
-        now_ms: int,
-    ) -> Refusal | None:
-        """What the agency's word on a code means. None: the member is verified."""
-        row = _locked_member(connection, member_id)
-        check = records.get(connection, check_id, lock=True)
-        assert check is not None
-        if State(check.state) is not State.CODE_SENT:
-            return None if _confirmed_by(check, try_id) else _ended(check)
-        match answer:
-            case Approved():
-                return self._verify(connection, row, check, try_id, address, now_ms)
-            case WrongCode():
-                return self._wrong(connection, check, try_id, address, now_ms)
-            case Rejected(Reason.BURNT):
-                self._refuse(connection, check, _BURNT, address, now_ms)
-                return CodeBurnt("This code is burnt: too many wrong ones were typed.")
-            case Rejected(Reason.EXPIRED):
-                records.finish(connection, check, State.EXPIRED, now_ms)
-                _tell(connection, row.id, "confirm", check_id, State.EXPIRED, address, now_ms)
-                return RealNameExpired("The code is too old.")
-            case Rejected(reason):
-                self._refuse(connection, check, reason, address, now_ms)
-                return RealNameRefused("The agency refused this check.", reason=str(reason))
-            case InDoubt():
-                raise AssertionError("a doubt decides nothing")
-
-    def _verify(
-        self,
-        connection: Connection,
-        row: Any,
-        check: Any,
-        try_id: bytes,
-        address: str,
-        now_ms: int,
-    ) -> Refusal | None:
-        details = self._details(row, check)
-        today = verification.today_in_korea(now_ms)
-        born = verification.birth_date(details.birth, details.sex, today)
-        identity = Identity(details.name, details.phone, born, verification.is_minor(born, today))
-        try:
-            members.same_person(self._ring, row, details.name, born)
-            members.establish(
-                connection,
-                self._ring,
-                row,
-                identity,
-                actor=f"agency:{check.provider}",
-                address=address,
-                now_ms=now_ms,
-            )
-        except (PhoneTaken, PersonDiffers) as refusal:
-            self._refuse(connection, check, refusal.code, address, now_ms)
-            return refusal
-        records.finish(connection, check, State.CONFIRMED, now_ms, right_try=try_id)
-        _tell(connection, row.id, "confirm", check.id, State.CONFIRMED, address, now_ms)
-        return None
-
-    def _lost_number(
-        self, connection: Connection, member_id: str, check_id: str, address: str, now_ms: int
-    ) -> None:
-        _locked_member(connection, member_id)
-        check = records.get(connection, check_id, lock=True)
-        assert check is not None
-        if State(check.state) in verification.OPEN:
-            self._refuse(connection, check, PhoneTaken.code, address, now_ms)
-
-    def _wrong(
-        self, connection: Connection, check: Any, try_id: bytes, address: str, now_ms: int
-    ) -> Refusal:
-        left = self._settings.realname_tries - check.tries
-        _tell(connection, check.member_id, "confirm", check.id, "wrong_code", address, now_ms)
-        if left <= 0:
-            self._refuse(connection, check, _BURNT, address, now_ms)
-            return CodeBurnt("This code is burnt: too many wrong ones were typed.")
-        if check.open_try is not None and bytes(check.open_try) == try_id:
-            records.change(connection, check.id, open_try=None)
-        return CodeWrong("This is not the code.", tries_left=left)
-
-    def _refuse(
-        self, connection: Connection, check: Any, reason: str, address: str, now_ms: int
-    ) -> None:
-        records.finish(connection, check, State.REFUSED, now_ms, reason=str(reason))
-        outcome = f"{State.REFUSED}:{reason}"
-        _tell(connection, check.member_id, "end", check.id, outcome, address, now_ms)
-
-    # --- what is sealed
-
     @property
     def _ttl_ms(self) -> int:
         return self._settings.realname_ttl_s * 1000
-
-    def _try_id(self, check_id: str, code: str) -> bytes:
-        """The same for the same code of the same check, and nothing to learn the code from."""
-        return hmac.digest(self._try_key, f"{check_id}\0{code}".encode(), "sha3_256")[:16]
-
-    def _seal(self, row: Any, check_id: str, details: Details) -> bytes:
-        text = msgspec.json.encode(details).decode()
-        return members.seal(self._ring, row.id, row.data_key_sealed, f"realname:{check_id}", text)
-
-    def _details(self, row: Any, check: Any) -> Details:
-        field = f"realname:{check.id}"
-        sealed = bytes(check.details_sealed)
-        text = members.unseal(self._ring, row.id, row.data_key_sealed, field, sealed)
-        return msgspec.json.decode(text, type=Details)
-
-
-def _locked_member(connection: Connection, member_id: str) -> Any:
-    """The row of a member who may act, locked. Raises ``MemberFrozen``."""
-    row = members.row_of(connection, member_id, lock=True)
-    assert row is not None, "members are never deleted"
-    if row.frozen_ms is not None:
-        raise members.MemberFrozen("This member is frozen.")
-    return row
-
-
-def _confirmed_by(check: Any, try_id: bytes) -> bool:
-    """Whether this very code confirmed the check: of two sent at once, both were right."""
-    return check.state == State.CONFIRMED and hmac.compare_digest(bytes(check.open_try), try_id)
-
-
-def _ended(check: Any) -> Refusal:
-    """Why a check that has ended takes no code."""
-    if check.state == State.CONFIRMED:
-        return RealNameConfirmed("This check was confirmed already.")
-    if check.state == State.EXPIRED:
-        return RealNameExpired("This check is over.", reason=check.reason)
-    if check.reason == _BURNT:
-        return CodeBurnt("This code is burnt: too many wrong ones were typed.")
-    return RealNameRefused("This check was refused.", reason=check.reason)
-
-
-def _tell(
-    connection: Connection,
-    member_id: str,
-    action: str,
-    check_id: str,
-    outcome: str,
-    address: str,
-    now_ms: int,
-) -> None:
-    audit.append(
-        connection,
-        now_ms=now_ms,
-        actor=member_id,
-        action=f"realname:{action}",
-        object_=check_id,
-        outcome=str(outcome),
-        address=address,
-    )

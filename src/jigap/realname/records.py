@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from jigap.realname.tables import realname_checks
-from jigap.realname.verification import OPEN, State, becomes
+from jigap.realname.verification import OPEN, Purpose, State, becomes
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -26,10 +26,12 @@ class Check:
     """One check as it stands; name and number are masked.
 
     ``reason`` says why it was refused or ended. ``tries`` counts the codes that were typed.
+    ``times`` is how many checks that a cap refused the line stands for, else 1.
     """
 
     id: str
     member_id: str
+    purpose: Purpose
     state: State
     provider: str
     masked_name: str
@@ -42,6 +44,8 @@ class Check:
     sent_ms: int | None
     expires_ms: int
     finished_ms: int | None
+    spent_ms: int | None
+    times: int
 
 
 #: Checks nobody came back to are written as expired only this long after their time was over: the
@@ -56,6 +60,7 @@ def check_of(row: Any, now_ms: int) -> Check:
     return Check(
         id=row.id,
         member_id=row.member_id,
+        purpose=Purpose(row.purpose),
         state=becomes(state, State.EXPIRED) if over else state,
         provider=row.provider,
         masked_name=row.masked_name,
@@ -68,6 +73,8 @@ def check_of(row: Any, now_ms: int) -> Check:
         sent_ms=row.sent_ms,
         expires_ms=row.expires_ms,
         finished_ms=row.expires_ms if over else row.finished_ms,
+        spent_ms=row.spent_ms,
+        times=row.times,
     )
 
 
@@ -82,10 +89,35 @@ def get(connection: Connection, check_id: str, *, lock: bool = False) -> AnyRow 
     return connection.execute(query.with_for_update() if lock else query).first()
 
 
-def open_of(connection: Connection, member_id: str) -> list[AnyRow]:
-    """The member's checks that are not written as ended; locked."""
+def count_again(
+    connection: Connection,
+    member_id: str,
+    purpose: Purpose,
+    reason: str,
+    since_ms: int,
+    now_ms: int,
+) -> bool:
+    """Count one more check on a line that stands for several; whether there is such a line."""
+    again = connection.execute(
+        update(realname_checks)
+        .where(
+            realname_checks.c.member_id == member_id,
+            realname_checks.c.purpose == purpose,
+            realname_checks.c.reason == reason,
+            realname_checks.c.created_ms >= since_ms,
+        )
+        .values(times=realname_checks.c.times + 1, finished_ms=now_ms),
+        execution_options={"preserve_rowcount": True},
+    )
+    return again.rowcount > 0
+
+
+def open_of(connection: Connection, member_id: str, purpose: Purpose) -> list[AnyRow]:
+    """The member's checks for a purpose that are not written as ended; locked."""
     query = select(realname_checks).where(
-        realname_checks.c.member_id == member_id, realname_checks.c.state.in_(sorted(OPEN))
+        realname_checks.c.member_id == member_id,
+        realname_checks.c.purpose == purpose,
+        realname_checks.c.state.in_(sorted(OPEN)),
     )
     return list(connection.execute(query.with_for_update()))
 
@@ -140,7 +172,7 @@ def finish(
         state=becomes(State(row.state), state),
         reason=reason,
         details_sealed=None,
-        open_try=right_try,
+        open_tries=right_try,
         finished_ms=now_ms,
     )
 
@@ -156,7 +188,7 @@ def expire_overdue(connection: Connection, now_ms: int) -> None:
     connection.execute(
         update(realname_checks)
         .where(*_overdue(now_ms))
-        .values(state=State.EXPIRED, details_sealed=None, open_try=None, finished_ms=now_ms)
+        .values(state=State.EXPIRED, details_sealed=None, open_tries=None, finished_ms=now_ms)
     )
 
 

@@ -42,6 +42,22 @@ class CodeBurnt(Refusal):
     hint = "Ask for a new code with POST /api/v1/realname."
 
 
+class CodesPending(Refusal):
+    """As many codes as may be wrong are with the agency, and it has not judged them all."""
+
+    code = "realname_codes_pending"
+    kind = Kind.BUSY
+    retryable = True
+    hint = "Send the code again in a moment. If that does not help, begin a new check."
+
+
+class CheckNotFresh(Refusal):
+    """This check proves nothing now: for another purpose, spent already, or too long ago."""
+
+    code = "realname_not_fresh"
+    hint = "Begin anew; a check is good once, and for a short time."
+
+
 class RealNameExpired(Refusal):
     """The time in which the code could be typed is over."""
 

@@ -2,8 +2,12 @@
 
 Nothing personal is in the clear: name and number are masked, the number can be found again by its
 blind index, and what the agency needs (``details_sealed``, with the sex digit) is encrypted under
-the member's data key and deleted when the check ends. ``open_try`` is a keyed hash: of the code
-whose fate is unknown, or of the one that was right.
+the member's data key and deleted when the check ends. ``open_tries`` are keyed hashes of 16 bytes
+each: of the codes whose fate is unknown, or of the one that was right. ``tries`` counts the codes
+the agency was asked about, ``wrong_tries`` those it called wrong.
+
+``times`` is 1 but for a line about checks that a cap refused, which stands for all of one member's
+that the same cap refused on that day.
 """
 
 from sqlalchemy import (
@@ -26,6 +30,7 @@ realname_checks = Table(
     Column("id", String(40), primary_key=True),
     Column("member_id", String(40), ForeignKey("members.id"), nullable=False),
     Column("state", String(20), nullable=False),
+    Column("purpose", String(12), nullable=False, server_default="verify"),
     Column("provider", String(20), nullable=False),
     Column("reference", String(80), nullable=False, default=""),
     Column("masked_name", String(60), nullable=False),
@@ -34,13 +39,16 @@ realname_checks = Table(
     Column("details_sealed", LargeBinary, nullable=True),
     Column("address", String(64), nullable=False),
     Column("tries", Integer, nullable=False, default=0),
-    Column("open_try", LargeBinary(16), nullable=True),
+    Column("wrong_tries", Integer, nullable=False, server_default="0"),
+    Column("open_tries", LargeBinary, nullable=True),
     Column("reason", String(40), nullable=False, default=""),
     Column("minor", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("sent_ms", BigInteger, nullable=True),
     Column("expires_ms", BigInteger, nullable=False),
     Column("finished_ms", BigInteger, nullable=True),
+    Column("spent_ms", BigInteger, nullable=True),
+    Column("times", Integer, nullable=False, server_default="1"),
     Index("ix_realname_checks_member_id_id", "member_id", "id"),
     Index("ix_realname_checks_state_expires_ms", "state", "expires_ms"),
 )

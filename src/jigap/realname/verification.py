@@ -8,6 +8,10 @@
 ``requested`` means that the agency was asked and has not answered: nobody knows whether it sent a
 code. It is not a failure, and the same question may be put again.
 
+A check is for a purpose. To ``verify`` makes the member who the details say; the others prove
+that the member who was verified is here now: they change nothing, and are good once and for a
+short time.
+
 People write the first seven digits of a resident registration number: six of the birth date and
 one, the sex digit, that also names the century and whether somebody is a foreigner. Only together
 do they make a date.
@@ -24,6 +28,15 @@ from jigap.refusal import Kind, Refusal
 #: Somebody younger is a minor (Civil Act of Korea, article 4).
 ADULT_YEARS = 19
 KOREA = timezone(timedelta(hours=9))
+
+
+class Purpose(StrEnum):
+    """What a check is for. A check for one purpose is worth nothing for another."""
+
+    VERIFY = "verify"  # the member becomes, or stays, who the details say
+    PASSWORD = "password"  # a forgotten password may be set anew, once
+    PASSPHRASE = "passphrase"  # the recovery of a payment passphrase may begin, once
+
 
 Carrier = Literal["SKT", "KT", "LGU", "SKT_MVNO", "KT_MVNO", "LGU_MVNO"]
 

@@ -30,6 +30,9 @@ FavouriteId = Annotated[
 CheckId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with rn_.")
 ]
+ResetId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with pr_.")
+]
 TransactionHash = Annotated[
     str,
     PathParameter(

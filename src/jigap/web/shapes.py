@@ -143,6 +143,19 @@ class RealNameCode(Asked, frozen=True):
     code: Annotated[str, Meta(pattern="^[0-9]{6,10}$", examples=["123456"])]
 
 
+class ResetAsked(RealNameAsked, frozen=True, kw_only=True):
+    """Whose password is forgotten, and the person this member was verified as."""
+
+    member_id: MemberId
+
+
+class ResetConfirmed(Asked, frozen=True):
+    """The code of the newest message, and the password that shall be."""
+
+    code: Annotated[str, Meta(pattern="^[0-9]{6,10}$", examples=["123456"])]
+    new_password: NewPassword
+
+
 class WalletAsked(Asked, frozen=True):
     """The passphrase that will open the new key."""
 
@@ -255,6 +268,14 @@ class WalletShown(Struct, frozen=True):
     state: Literal["key_stored", "citizen_requested", "active"]
 
 
+class ResetShown(Struct, frozen=True):
+    """A password reset. It looks the same whoever was named, until it is done."""
+
+    id: str
+    state: Literal["requested", "done"]
+    expires_at: Time
+
+
 class MemberShown(Struct, frozen=True):
     """A member as that member and the operators see them."""
 
@@ -302,6 +323,7 @@ class RealNameLogged(Struct, frozen=True):
 
     id: str
     member: Annotated[str, Meta(description="The member's id, beginning with mb_.")]
+    purpose: Literal["verify", "password", "passphrase"]
     state: RealNameState
     provider: str
     masked_name: str
@@ -313,6 +335,10 @@ class RealNameLogged(Struct, frozen=True):
     created_at: Time
     sent_at: Time | None
     finished_at: Time | None
+    times: Annotated[
+        int,
+        Meta(description="Checks of the day that this line stands for; more than 1 if refused."),
+    ]
 
 
 class SessionShown(Struct, frozen=True):

@@ -15,7 +15,17 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.outside import Outside
-from jigap.web.resources import explorer, limits, money, operator, payees, people, realname, trail
+from jigap.web.resources import (
+    explorer,
+    limits,
+    money,
+    operator,
+    payees,
+    people,
+    realname,
+    recovery,
+    trail,
+)
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -42,6 +52,7 @@ def routes() -> Litestar:
                     people.ROUTES,
                     payees.ROUTES,
                     realname.ROUTES,
+                    recovery.ROUTES,
                     money.ROUTES,
                     limits.ROUTES,
                     operator.ROUTES,

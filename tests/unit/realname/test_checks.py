@@ -12,6 +12,7 @@ from jigap.realname import (
     Approved,
     BirthMalformed,
     CodeBurnt,
+    CodesPending,
     CodeWrong,
     InDoubt,
     PhoneUnsupported,
@@ -184,7 +185,7 @@ async def test_a_hundred_guesses_at_once_are_five_tries(database):
         return_exceptions=True,
     )
     assert len(here.agency.typed) <= 5
-    assert {type(one) for one in done} <= {CodeWrong, CodeBurnt, RealNameRefused}
+    assert {type(one) for one in done} <= {CodeWrong, CodeBurnt, CodesPending}
     assert (await here.realname.get(member, check.id)).state is State.REFUSED
 
 
@@ -375,11 +376,60 @@ async def test_doubt_gives_no_free_guesses(here: World):
     for number in range(5):
         with pytest.raises(AgencySilent):
             await here.realname.confirm(member, check.id, f"00000{number}")
-    with pytest.raises(CodeBurnt):
+    with pytest.raises(CodesPending):
         await here.realname.confirm(member, check.id, CODE)
+    for number in range(4):
+        with pytest.raises(CodeWrong):
+            await here.realname.confirm(member, check.id, f"00000{number}")
     with pytest.raises(CodeBurnt):
         await here.realname.confirm(member, check.id, "000004")
     assert len({one.try_id for one in here.agency.typed}) == 5
+
+
+async def test_the_right_code_among_five_in_flight_verifies_whatever_is_answered_first(database):
+    """Four wrong answers beside it burn nothing: only the fifth wrong *answer* would."""
+    here = world(database)
+    member = await here.member()
+    check = await here.request(member)
+    wrong_first = asyncio.Event()
+
+    async def right_one_last() -> None:
+        if here.agency.typed[-1].code == CODE:
+            await wrong_first.wait()
+
+    here.agency.before_answering = right_one_last
+    right = asyncio.create_task(here.realname.confirm(member, check.id, CODE))
+    while not here.agency.typed:
+        await asyncio.sleep(0.001)
+    wrong = [f"00000{number}" for number in range(4)]
+    done = await asyncio.gather(
+        *(here.realname.confirm(member, check.id, one) for one in wrong), return_exceptions=True
+    )
+    assert [type(one) for one in done] == [CodeWrong] * 4
+    with pytest.raises(CodesPending):
+        await here.realname.confirm(member, check.id, "000009")
+    wrong_first.set()
+    assert (await right).state is State.CONFIRMED
+    assert len(here.agency.typed) == 5
+
+
+async def test_one_wrong_code_sent_twice_at_once_is_one_wrong_answer(database):
+    here = world(database)
+    member = await here.member()
+    check = await here.request(member)
+    both = asyncio.Barrier(2)
+
+    async def together() -> None:
+        await both.wait()
+
+    here.agency.before_answering = together
+    said = await asyncio.gather(
+        *(here.realname.confirm(member, check.id, "000000") for _ in range(2)),
+        return_exceptions=True,
+    )
+    assert [one.facts["tries_left"] for one in said] == [4, 4]
+    (row,) = await rows(here)
+    assert (row.tries, row.wrong_tries, row.open_tries) == (1, 1, None)
 
 
 @pytest.mark.parametrize("reason", Reason)

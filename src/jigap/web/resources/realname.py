@@ -87,6 +87,7 @@ async def request_check(request: AnyRequest, data: JSONBody[shapes.RealNameAsked
         realname.RealNameUnknown,
         realname.CodeWrong,
         realname.CodeBurnt,
+        realname.CodesPending,
         realname.RealNameExpired,
         realname.RealNameRefused,
         realname.RealNameConfirmed,
@@ -160,6 +161,8 @@ def _logged(found: realname.Check) -> RealNameLogged:
     return RealNameLogged(
         id=found.id,
         member=found.member_id,
+        purpose=found.purpose.value,
+        times=found.times,
         state=found.state.value,
         provider=found.provider,
         masked_name=found.masked_name,

@@ -1,0 +1,20 @@
+"""What is forgotten and can be had again: a password, and the payment passphrase of a wallet.
+
+Both need a fresh real-name check of the person whom the member was verified as (``realname``).
+"""
+
+from jigap.recovery.password import (
+    PasswordResets,
+    Reset,
+    ResetCodeWrong,
+    ResetOver,
+    ResetUnknown,
+)
+
+__all__ = [
+    "PasswordResets",
+    "Reset",
+    "ResetCodeWrong",
+    "ResetOver",
+    "ResetUnknown",
+]
