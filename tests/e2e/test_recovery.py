@@ -51,7 +51,7 @@ def test_a_forgotten_password_is_set_anew_and_every_session_ends(here: Here):
     old = {"member_id": member.member_id, "password": MEMBER_PASSWORD}
     assert here.stranger.call("POST", "session", old).status_code == 401
     again = here.stranger.sign_in(member.member_id, NEW)
-    assert again.get("me")["verification_level"] == 1
+    assert again.get("me")["verification_level"] == 2
     twice = finish(here, asked.json()["id"], code)
     assert (twice.status_code, twice.json()["code"]) == (409, "password_reset_over")
 
