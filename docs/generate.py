@@ -72,7 +72,7 @@ def audit_page() -> str:
         "src/jigap/audit/trail.py",
         "Every action that the trail can hold, `subject:action`. A row is written in the "
         "transaction that makes the change, with actor, object, time, address and outcome, and "
-        "with nothing personal.",
+        "with nothing personal. How the trail is sealed and checked: [audit](../guides/audit.md).",
         table(("Action", "Meaning"), rows),
     )
 

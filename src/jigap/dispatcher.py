@@ -3,7 +3,8 @@
 It reads blocks in order, one database transaction each, in which everything a block means is
 written: index, ended payments, events, refills ahead of need. Between blocks it signs what was
 wished (gas refills, token operations: it alone holds the service keys), puts lanes on the wire in
-nonce order, sends the same bytes again after any doubt, and cancels what is past its deadline.
+nonce order, sends the same bytes again after any doubt, and cancels what is past its deadline. From
+time to time it seals the audit trail.
 
 It keeps nothing in memory that it could not read again: killed at any instant, it starts over from
 the database and the chain.
@@ -18,6 +19,7 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from jigap import auditor, events, index, lanes, members, realname, tokens, transfers
+from jigap.audit import Sealer
 from jigap.ca import CertificateAuthority
 from jigap.chain import sct20, symid
 from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT, Transaction
@@ -84,6 +86,7 @@ class Dispatcher:
         work_node: bytes,
         work: Bell,
         news: Bell,
+        sealer: Sealer,
     ) -> None:
         self._database = database
         self._client = client
@@ -96,6 +99,7 @@ class Dispatcher:
         self._work_node = work_node
         self._work = work
         self._news = news
+        self._sealer = sealer
         self._tags = TagKeys(ring.derive("transaction-tag"))
         self._chain_id = settings.chain_id
         self._retried_ms = 0
@@ -129,6 +133,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._carry())
             loops.create_task(self._certify())
+            loops.create_task(self._sealer.run(self._settings.audit_seal_s))
 
     async def _carry(self) -> None:
         """Blocks in, transactions out, for ever."""

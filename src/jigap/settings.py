@@ -154,6 +154,9 @@ class Settings:
     gas_budget_member_day: int = _setting(
         20_000_000, "Gas units of refills per member and day (UTC)."
     )
+    audit_seal_s: int = _setting(
+        10, "At most this long new rows of the audit trail wait for the dispatcher's seal."
+    )
     idle_poll_ms: int = _setting(200, "How often the dispatcher looks when nothing is under way.")
     busy_poll_ms: int = _setting(25, "How often the dispatcher looks while payments are under way.")
     wait_max_s: int = _setting(20, "Longest `Prefer: wait=` that a request may ask for.")

@@ -93,7 +93,44 @@ def test_audit_finds_an_action_that_a_hand_has_changed(stopped):
         database.execute("UPDATE audit_trail SET actor = 'nobody' WHERE id = 2")
     done = processes.run("audit", "verify", "--data", stopped, "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"intact": False, "broken_at": 2}
+    said = json.loads(done.stdout)
+    assert (said["intact"], said["broken"], said["broken_at"]) == (False, "row_changed", 2)
+
+
+def test_dispatcher_has_sealed_every_row_when_it_stops(stopped):
+    done = processes.run("audit", "verify", "--data", stopped, "--json")
+    said = json.loads(done.stdout)
+    assert said["intact"] and said["rows"] > 5 and said["seals"] >= 1
+    assert said["unsealed"] == 0
+
+
+def test_audit_finds_a_trail_that_was_cut_and_sealed_no_more(stopped):
+    """Whoever can write the database, but not the data folder, cannot hide the newest rows."""
+    with sqlite3.connect(stopped / "jigap.sqlite") as database:
+        database.execute("DELETE FROM audit_seals")
+        database.execute("DELETE FROM audit_trail WHERE id > 3")
+    done = processes.run("audit", "verify", "--data", stopped)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "BROKEN" in done.stdout and "gone" in done.stdout
+
+
+def test_a_head_kept_elsewhere_finds_a_replaced_trail_with_a_key_of_its_own(stopped):
+    kept = processes.run("audit", "head", "--data", stopped).stdout.strip()
+    same = processes.run("audit", "verify", "--data", stopped, "--head", kept)
+    assert same.returncode == 0, same.stdout
+    with sqlite3.connect(stopped / "jigap.sqlite") as database:
+        database.execute("DELETE FROM audit_seals")
+        database.execute("DELETE FROM audit_trail")
+    (stopped / "audit.head").unlink()
+    assert processes.run("audit", "verify", "--data", stopped).returncode == 0
+    done = processes.run("audit", "verify", "--data", stopped, "--head", kept, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["broken"] == "rows_missing"
+
+
+def test_a_head_that_is_none_is_one_line(stopped):
+    done = processes.run("audit", "verify", "--data", stopped, "--head", "yesterday's")
+    says_one_line(done, "jigap audit head")
 
 
 def test_audit_without_a_node_is_one_line(stopped):

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jigap import auditor, index, lanes, members, tokens, transfers
+from jigap.audit import Sealer
 from jigap.ca import Issued
 from jigap.chain import symid, transaction
 from jigap.chain.citizen import CitizenTransaction
@@ -223,6 +224,10 @@ class DeafNode:
         raise NodeUnreachable("no node")
 
 
+def _keep_nothing(path: Path, content: bytes) -> None:
+    """These worlds have no data folder."""
+
+
 class World:
     """Everything above the node, built on one database."""
 
@@ -275,6 +280,7 @@ class World:
             OPERATOR,
             self.work,
             self.news,
+            Sealer(database, KEYS["operator"], self.clock, Path("unwritten"), _keep_nothing),
         )
 
     async def turn(self, times: int = 1, *, blocks: bool = True) -> None:

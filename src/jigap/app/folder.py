@@ -54,6 +54,11 @@ class Folder:
         return self.root / "keys" / "service"
 
     @property
+    def audit_head(self) -> Path:
+        """The newest sealed row of the audit trail, kept outside the database."""
+        return self.root / "audit.head"
+
+    @property
     def node(self) -> Path:
         """Our own node's: its store, its guard file, its genesis."""
         return self.root / "node"

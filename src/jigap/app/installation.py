@@ -25,6 +25,9 @@ from jigap.node import BLOCK_SIGNER, TOKEN_OWNER, TREASURY, NodeConfig, platform
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
 
+#: Keys that the chain began with; nothing can take their place.
+_ON_THE_CHAIN = frozenset(ROLES) - {"audit"}
+
 
 class AccountsMalformed(Refusal):
     """accounts.json does not name the platform's accounts."""
@@ -78,7 +81,7 @@ def install(settings: Settings) -> KeyRing:
         service_keys = ServiceKeys(ring, folder.service_keys)
         for role in ROLES:
             if role not in service_keys.roles():
-                if folder.genesis.exists():
+                if folder.genesis.exists() and role in _ON_THE_CHAIN:
                     raise ServiceKeyMissing(f"There is no {role} key.", role=role)
                 service_keys.create(role)
     return ring

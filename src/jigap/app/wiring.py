@@ -9,12 +9,13 @@ from sqlalchemy.exc import OperationalError
 
 from jigap.app.folder import Folder
 from jigap.app.installation import Accounts, read_accounts
+from jigap.audit import Sealer
 from jigap.ca import CertificateAuthority, CitizenInfoCa, EmbeddedCa, PartnerCa
 from jigap.clock import Clock, SystemClock
 from jigap.database import Database, sqlite_url
 from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.events import Bell
-from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault
+from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault, write_synced
 from jigap.lanes import TagKeys
 from jigap.members import (
     Argon2Pool,
@@ -211,6 +212,7 @@ def build_dispatcher(app: App) -> Dispatcher:
         app.accounts.work_node,
         app.work,
         app.news,
+        Sealer(app.database, keys.signer("audit"), app.clock, app.folder.audit_head, write_synced),
     )
 
 

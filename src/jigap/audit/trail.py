@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -75,6 +76,8 @@ audit_trail = Table(
     Column("outcome", String(80), nullable=False),
     Column("detail", Text, nullable=False),
     Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Index("ix_audit_trail_actor_id", "actor", "id"),
+    Index("ix_audit_trail_action_id", "action", "id"),
 )
 
 GENESIS = bytes(32)
@@ -169,25 +172,15 @@ def page(
     return [Entry(*row) for row in rows]
 
 
-def follow(connection: Connection, after_id: int = 0) -> Iterator[tuple[Entry, tuple[object, ...]]]:
+def follow(connection: Connection, after_id: int) -> Iterator[tuple[Entry, tuple[object, ...]]]:
     """Rows above ``after_id`` in their order, each with the fields that its hash commits to."""
     query = select(audit_trail).where(audit_trail.c.id > after_id).order_by(audit_trail.c.id)
-    for row in connection.execute(query):
+    for row in connection.execute(query, execution_options={"yield_per": 1000}):
         entry = Entry(*row)
         yield entry, (
             entry.created_ms, entry.actor, entry.action, entry.object, entry.address,
             entry.outcome, entry.detail,
         )  # fmt: skip
-
-
-def broken_link(connection: Connection) -> int | None:
-    """The id of the first row whose hash does not follow from the rows before it, or None."""
-    previous = GENESIS
-    for entry, fields in follow(connection):
-        if link(previous, fields) != entry.hash:
-            return entry.id
-        previous = entry.hash
-    return None
 
 
 def link(previous: bytes, fields: tuple[object, ...]) -> bytes:

@@ -1,22 +1,29 @@
-"""`jigap audit verify` and `jigap audit money`: look whether what is recorded is true."""
+"""`jigap audit`: look whether what is recorded is true, the trail of actions and all money."""
 
 import asyncio
 import json
-from typing import Annotated
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from sqlalchemy import Connection
 
 from jigap import audit, settings
-from jigap.app import node_url, open_database
+from jigap.app import Folder, node_url, open_database
 from jigap.auditor import Report, recount
 from jigap.auditor import audit as recount_and_compare
 from jigap.cli.failure import CommandFailed
 from jigap.cli.options import Data, Json
 from jigap.database import Database
+from jigap.keys import ServiceKeyMissing, public_key_hash
 from jigap.money import format_amount
 from jigap.node import NodeClient, NodeTrouble
 from jigap.settings import Settings
+
+T = TypeVar("T")
 
 commands = typer.Typer(
     help="Check the trail of actions and all money.", no_args_is_help=True, add_completion=False
@@ -36,21 +43,36 @@ def _family() -> None:
 
 
 @commands.command()
-def verify(data: Data = None, json_: Json = False) -> None:
-    """Follow the hash chain of the trail of actions; exit status 1 if a link is broken."""
-    database = open_database(settings.load(data))
-    try:
-        broken = asyncio.run(database.read(audit.broken_link))
-    finally:
-        database.close()
-    if json_:
-        print(json.dumps({"intact": broken is None, "broken_at": broken}))
-    elif broken is None:
-        print("The trail of actions is intact.")
-    if broken is not None:
-        if not json_:
-            print(f"The trail of actions was changed: row {broken} does not follow.")
+def verify(
+    data: Data = None,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="What `jigap audit head` printed once, and you kept."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Check the trail of actions: its chain, every seal, its end; exit status 1 if it is broken.
+
+    With --head a trail that was replaced together with its key is noticed, too. May run while the
+    platform does.
+    """
+    given = settings.load(data)
+    folder = Folder.of(given)
+    kept = audit.read_head(folder.audit_head)
+    known = [one for one in (kept, audit.Head.parse(head) if head else None) if one is not None]
+    sealer = _sealer(folder.service_keys)
+    report = _read(given, lambda connection: audit.inspect(connection, sealer, known))
+    print(json.dumps(_trail_shown(report)) if json_ else _trail_words(report))
+    if report.broken is not None:
         raise typer.Exit(1)
+
+
+@commands.command()
+def head(data: Data = None) -> None:
+    """Print the newest row of the trail, its hash and whose key seals; keep the line elsewhere."""
+    given = settings.load(data)
+    sealer = public_key_hash(Folder.of(given).service_keys, "audit")
+    print(_read(given, lambda connection: audit.newest_head(connection, sealer)))
 
 
 @commands.command()
@@ -81,6 +103,50 @@ async def money_report(given: Settings, *, offline: bool = False) -> Report:
         return await database.read(recount) if offline else await _compared(database, given)
     finally:
         database.close()
+
+
+def _read(given: Settings, fn: Callable[[Connection], T]) -> T:
+    database = open_database(given)
+    try:
+        return asyncio.run(database.read(fn))
+    finally:
+        database.close()
+
+
+def _sealer(service_keys: Path) -> bytes | None:
+    """Whose seals are good; None where no dispatcher has ever had the key."""
+    try:
+        return public_key_hash(service_keys, "audit")
+    except ServiceKeyMissing:
+        return None
+
+
+def _trail_shown(report: audit.Report) -> dict[str, object]:
+    broken = report.broken
+    return {
+        "intact": broken is None,
+        "broken": broken.what if broken else None,
+        "broken_at": broken.at if broken else None,
+        "detail": broken.words if broken else None,
+        "rows": report.rows,
+        "seals": report.seals,
+        "last_sealed_at": _time(report.last_sealed_ms) if report.last_sealed_ms else None,
+        "unsealed": report.unsealed,
+    }
+
+
+def _trail_words(report: audit.Report) -> str:
+    if report.broken is not None:
+        return f"The trail of actions is BROKEN: {report.broken.words}"
+    sealed = f"last sealed {_time(report.last_sealed_ms)}" if report.last_sealed_ms else "no seal"
+    return (
+        f"The trail of actions is intact: {report.rows} rows, {report.seals} seals, {sealed}, "
+        f"{report.unsealed} rows not sealed yet."
+    )
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms // 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 async def _compared(database: Database, given: Settings) -> Report:

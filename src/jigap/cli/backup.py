@@ -236,7 +236,9 @@ def _make_room(given: Settings, folder: Folder, force: bool) -> Path | None:
     """Move what is there aside, the chain excepted; where to. Raises ``WouldOverwrite``."""
     parts = _Parts.of(given, folder)
     wal = [folder.database.with_name(folder.database.name + end) for end in ("-wal", "-shm")]
-    there = [path for path in (*parts.files, *wal, *parts.trees) if path.exists()]
+    # An older trail would seem cut short beside the newest head.
+    found = (*parts.files, *wal, *parts.trees, folder.audit_head)
+    there = [path for path in found if path.exists()]
     if not there:
         return None
     if not force:

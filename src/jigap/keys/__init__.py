@@ -40,6 +40,7 @@ from jigap.keys.service import (
     ServiceKeyExists,
     ServiceKeyMissing,
     ServiceKeys,
+    public_key_hash,
 )
 from jigap.keys.vault import Unlocked, Vault
 
@@ -80,5 +81,6 @@ __all__ = [
     "diagnose",
     "insert_copy",
     "keystores",
+    "public_key_hash",
     "write_synced",
 ]

@@ -23,6 +23,7 @@ ROLES: dict[str, str] = {
     "master_ca": "registers certificate authorities in the genesis block",
     "block_signer": "signs the blocks of our own node",
     "operator": "the operator's own account on the chain",
+    "audit": "seals the audit trail; the chain does not know it",
 }
 
 
@@ -75,22 +76,22 @@ class ServiceKeys:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = self._seal(role, public_key_hash, secret)
         try:
-            write_synced(self._path(role), content, replace=False)
+            write_synced(_path(self._folder, role), content, replace=False)
         except FileExistsError:
             raise ServiceKeyExists(f"There is a {role} key already.", role=role) from None
         return public_key_hash
 
     def roles(self) -> list[str]:
         """The roles that have a key."""
-        return [role for role in ROLES if self._path(role).exists()]
+        return [role for role in ROLES if _path(self._folder, role).exists()]
 
     def public_key_hash(self, role: str) -> bytes:
-        """What the chain knows the key by; read without opening it."""
-        return bytes.fromhex(self._read(role).public_key_hash)
+        """What others know the key by; read without opening it."""
+        return public_key_hash(self._folder, role)
 
     def signer(self, role: str) -> PrivateKey:
         """The key itself. Raises ``ServiceKeyMissing``, ``ServiceKeyDamaged``."""
-        stored = self._read(role)
+        stored = _read(self._folder, role)
         try:
             secret = self._ring.open(stored.secret, _bound(role, stored.public_key_hash))
         except SealBroken:
@@ -102,7 +103,7 @@ class ServiceKeys:
 
     def rewrap(self, role: str) -> bool:
         """Seal a role's key by the ring's current master key; whether that was needed."""
-        stored = self._read(role)
+        stored = _read(self._folder, role)
         if self._ring.sealed_with(stored.secret) == self._ring.current:
             return False
         try:
@@ -110,7 +111,7 @@ class ServiceKeys:
         except SealBroken:
             raise _damaged(role) from None
         content = self._seal(role, bytes.fromhex(stored.public_key_hash), secret)
-        write_synced(self._path(role), content)
+        write_synced(_path(self._folder, role), content)
         return True
 
     def _seal(self, role: str, public_key_hash: bytes, secret: bytes) -> bytes:
@@ -119,20 +120,30 @@ class ServiceKeys:
         stored = _Stored(1, role, public_key_hash.hex(), sealed)
         return msgspec.json.encode(stored) + b"\n"
 
-    def _read(self, role: str) -> _Stored:
-        try:
-            stored = msgspec.json.decode(self._path(role).read_bytes(), type=_Stored)
-        except FileNotFoundError:
-            raise ServiceKeyMissing(f"There is no {role} key.", role=role) from None
-        except (OSError, ValueError):
-            raise _damaged(role) from None
-        if stored.format != 1 or not re.fullmatch("[0-9a-f]{40}", stored.public_key_hash):
-            raise _damaged(role)
-        return stored
 
-    def _path(self, role: str) -> Path:
-        assert role in ROLES, f"service key role {role!r} is not listed in ROLES"
-        return self._folder / f"{role}.key"
+def public_key_hash(folder: Path, role: str) -> bytes:
+    """What others know a role's key by; no master key is needed to tell.
+
+    Raises ``ServiceKeyMissing``, ``ServiceKeyDamaged``.
+    """
+    return bytes.fromhex(_read(folder, role).public_key_hash)
+
+
+def _read(folder: Path, role: str) -> _Stored:
+    try:
+        stored = msgspec.json.decode(_path(folder, role).read_bytes(), type=_Stored)
+    except FileNotFoundError:
+        raise ServiceKeyMissing(f"There is no {role} key.", role=role) from None
+    except (OSError, ValueError):
+        raise _damaged(role) from None
+    if stored.format != 1 or not re.fullmatch("[0-9a-f]{40}", stored.public_key_hash):
+        raise _damaged(role)
+    return stored
+
+
+def _path(folder: Path, role: str) -> Path:
+    assert role in ROLES, f"service key role {role!r} is not listed in ROLES"
+    return folder / f"{role}.key"
 
 
 def _bound(role: str, public_key_hash: str) -> bytes:

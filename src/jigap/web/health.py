@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 from sqlalchemy import Connection, func, select, text
 
-from jigap import entropy, index, lanes, members
+from jigap import audit, entropy, index, lanes, members
 from jigap.transfers import refills
 from jigap.web.caller import AnyRequest, platform
 from jigap.web.describe import says
@@ -67,6 +67,7 @@ class _Seen:
     members: int
     wallets: dict[str, int]
     unfinished: int
+    unsealed: int
 
 
 class Metrics:
@@ -97,6 +98,7 @@ class Metrics:
                 "gas_budget_left": "Gas units that may still be given away today.",
                 "members": "Members.",
                 "transactions_unfinished": "Signed transactions that no block has ended yet.",
+                "audit_rows_unsealed": "Rows of the audit trail that no seal covers yet.",
                 "kdf_places_taken": "Passphrases being derived or waiting for a thread.",
             }.items()
         }
@@ -115,6 +117,7 @@ class Metrics:
             "gas_budget_left": seen.gas_left,
             "members": seen.members,
             "transactions_unfinished": seen.unfinished,
+            "audit_rows_unsealed": seen.unsealed,
             "kdf_places_taken": app.pool.places_taken,
         }
         for name, value in values.items():
@@ -232,6 +235,7 @@ def _look(connection: Connection, app: "App") -> _Seen:
         members=members.count(connection),
         wallets=members.count_by_state(connection),
         unfinished=_unfinished(connection),
+        unsealed=audit.unsealed_rows(connection),
     )
 
 

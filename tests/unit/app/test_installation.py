@@ -66,6 +66,15 @@ def test_lost_service_key_of_a_chain_is_never_replaced(settings: Settings):
         install(settings)
 
 
+def test_a_chain_that_was_begun_without_a_key_for_the_trail_gets_one(settings: Settings):
+    install(settings)
+    folder = Folder.of(settings)
+    folder.node.mkdir()
+    folder.genesis.write_text("{}")
+    (folder.service_keys / "audit.key").unlink()
+    assert set(key_hashes(settings)) == set(ROLES)
+
+
 def test_interrupted_installation_is_finished(settings: Settings):
     install(settings)
     (Folder.of(settings).service_keys / "ca.key").unlink()

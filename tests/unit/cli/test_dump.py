@@ -29,7 +29,7 @@ def fill(database: Database, ring: KeyRing, names: list[str]) -> None:
                 connection, ring=ring, login=name, password_hash="x", roles=frozenset({"payer"}),
                 name="김민수", phone="+821012345678", now_ms=SystemClock().now_ms(),
             )  # fmt: skip
-            audit.append(connection, now_ms=1, actor="t", action="test:fill", object_=name)
+            audit.append(connection, now_ms=1, actor="t", action="member:verify", object_=name)
             events.record(connection, "member.verified", subject=name, member_id=None, now_ms=1)
         table = metadata.tables["chain_accounts"]
         amounts = {"balance_hug": 2**255 + 7, "deposit_hug": 0, "nonce": 3}
@@ -76,7 +76,7 @@ def test_copy_can_be_put_back_and_goes_on_counting(
         assert rows(target) == rows(source)
         fill(target, ring, ["third-member"])
         with target.engine.connect() as connection:
-            assert audit.broken_link(connection) is None
+            assert audit.inspect(connection, None).broken is None
             numbers = connection.scalars(select(metadata.tables["members"].c.number)).all()
         assert sorted(numbers) == [1, 2, 3]
         target.close()

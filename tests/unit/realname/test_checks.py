@@ -76,7 +76,7 @@ async def test_a_right_code_verifies(here: World):
         ("member:verify", "done"),
         ("realname:confirm", "confirmed"),
     ]
-    assert await here.database.read(audit.broken_link) is None
+    assert (await here.database.read(audit.inspect, None)).broken is None
 
 
 async def test_the_agency_is_asked_in_one_form(here: World):
