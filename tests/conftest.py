@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import pytest
 
+import jigap.app.wiring  # noqa: F401  (declares every table)
 from jigap.database import Database, metadata, sqlite_url
 from tests import postgres, processes
 
@@ -68,20 +69,46 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with every table that has been imported, on SQLite and on PostgreSQL."""
-    opened = Database(database_url)
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with every table and no rows; copy it."""
+    path = tmp_path_factory.mktemp("template") / "jigap.sqlite"
+    _make_tables(sqlite_url(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> Iterator[str]:
+    """The address of a PostgreSQL database with every table; empty it before using it."""
+    with postgres.fresh_database(postgres_server) as url:
+        _make_tables(url)
+        yield url
+
+
+def _make_tables(url: str) -> None:
+    opened = Database(url)
     metadata.create_all(opened.engine)
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with every table: each test runs once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_database")
+        return
+    url = request.getfixturevalue("postgres_tables")
+    postgres.empty(url)
+    opened = Database(url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
-    """A database with every table that has been imported, on SQLite only."""
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A database with every table, on SQLite only."""
+    shutil.copyfile(sqlite_template, tmp_path / "jigap.sqlite")
     opened = Database(sqlite_url(tmp_path / "jigap.sqlite"))
-    metadata.create_all(opened.engine)
     yield opened
     opened.close()
 

@@ -37,10 +37,19 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
         raise Unavailable(f"{type(error).__name__}: {error}") from error
     try:
+        _forget_durability(running.get_uri())
         yield running.get_uri()
     finally:
         running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_durability(url: str) -> None:
+    """This server outlives every process that a test kills, and nobody needs it afterwards."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
@@ -56,6 +65,22 @@ def fresh_database(server_url: str) -> Iterator[str]:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+def empty(url: str) -> None:
+    """Take every row out of a database and begin its numbers again; its tables stay.
+
+    Making a database takes twenty times as long.
+    """
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")  # in any order
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (name,) in tables.fetchall():
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+        connection.execute(
+            "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)"
+            " FROM pg_sequences"
+        )
 
 
 def _with_database(url: str, name: str) -> str:
