@@ -25,7 +25,15 @@ from bench.machine import children
 from jigap import settings
 from jigap.app import install, open_database
 from jigap.clock import SystemClock
-from jigap.members import Members, create_operator, hash_password
+from jigap.members import (
+    Members,
+    Sessions,
+    SignIns,
+    create_operator,
+    enrol,
+    hash_password,
+    new_secret,
+)
 
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
@@ -74,7 +82,9 @@ async def prepare(folder: Path, count: int) -> People:
     ring, clock, passwords = install(given), SystemClock(), _PreparedHash()
     database = open_database(given)
     try:
-        members = Members(database, ring, clock, passwords, given.session_ttl_s)
+        members = Members(database, ring, clock, passwords)
+        sessions = Sessions(database, clock, ttl_s=given.session_ttl_s, idle_s=given.session_idle_s)
+        sign_ins = SignIns(database, ring, clock, passwords, sessions)
         operator_id = await database.write(
             create_operator,
             ring=ring,
@@ -89,10 +99,13 @@ async def prepare(folder: Path, count: int) -> People:
             async with free:
                 await members.sign_up(login, _PASSWORD, "김민수", f"010{20_000_000 + number}")
                 await members.verify(operator_id, login)
-                return Caller(login, (await members.sign_in(login, _PASSWORD)).token)
+                return Caller(login, (await sign_ins.sign_in(login, _PASSWORD)).token)
 
         joined = await asyncio.gather(*(join(number) for number in range(count)))
-        session = await members.sign_in("bench-operator", _PASSWORD)
+        codes = await database.write(
+            enrol, ring=ring, member_id=operator_id, secret=new_secret(), now_ms=clock.now_ms()
+        )
+        session = await sign_ins.sign_in("bench-operator", _PASSWORD, codes[0])
         return People(Caller("bench-operator", session.token), list(joined))
     finally:
         database.close()

@@ -44,6 +44,10 @@ KINDS: dict[str, str] = {
     "limits.raise_asked": "A member raised a limit of theirs; it holds after the waiting time.",
     "member.frozen": "A member was frozen; nothing not yet broadcast leaves.",
     "member.unfrozen": "A member was unfrozen.",
+    "factor.added": "A second factor was added; every other session has ended.",
+    "factor.removed": "A second factor was removed.",
+    "recovery_codes.renewed": "There are new recovery codes; those of before are void.",
+    "recovery_code.used": "A recovery code was used up.",
     "token.changed": "An operation of the operator on a token is final.",
     "token.stopped": "The auditor found a difference and stopped new payments of a token.",
 }

@@ -107,6 +107,7 @@ class Settings:
     sms_from: str = _setting("", "Number registered with Solapi that messages come from.")
     sms_url: str = _setting("", "Address of Solapi; empty means its public one.")
     session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
+    session_idle_s: int = _setting(3600, "A session that was not used for this long has ended.")
     directory_day_lookups: int = _setting(
         200, "Searches for recipients a member may make in a day."
     )

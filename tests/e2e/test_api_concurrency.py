@@ -24,8 +24,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(shared_platform: processes.Running) -> Iterator[Pair]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(shared_platform)
     yield Pair(operator, stranger.member(operator), stranger.member(operator), operator.new_token())
     stranger.http.close()
 

@@ -26,8 +26,7 @@ class Mint:
 @pytest.fixture(scope="module")
 def mint(shared_platform: processes.Running) -> Iterator[Mint]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(shared_platform)
     yield Mint(stranger, operator, stranger.member(operator), operator.new_token("1000"))
     stranger.http.close()
 

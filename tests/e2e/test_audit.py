@@ -11,10 +11,9 @@ from tests.processes import Running
 _NUMBERS: Iterator[int] = count()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(shared_platform: Running) -> Client:
-    person = shared_platform.person("operator")
-    return Client.at(shared_platform.url).sign_in(person["member_id"], person["password"])
+    return Client.at(shared_platform.url).operator(shared_platform)
 
 
 def stranger(operator: Client) -> str:

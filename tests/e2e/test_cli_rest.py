@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+import pyotp
 import pytest
 
 from jigap import __version__
@@ -44,10 +45,18 @@ async def test_operator_can_be_made_while_the_platform_runs(shared_platform):
         input_="a password of the boss\n",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["member_id"] == "boss"
+    made = json.loads(done.stdout)
+    assert made["member_id"] == "boss"
+    assert made["otpauth_uri"].startswith("otpauth://totp/jigap:boss?secret=" + made["totp_secret"])
+    assert len(set(made["recovery_codes"])) == 10
     async with Api(shared_platform.url) as api:
-        boss = await api.sign_in("boss", "a password of the boss")
-        assert "operator" in (await boss.me())["roles"]
+        with pytest.raises(ApiRefused) as refused:
+            await api.sign_in("boss", "a password of the boss")
+        assert refused.value.problem_code == "otp_required"
+        for otp in (pyotp.TOTP(made["totp_secret"]).now(), made["recovery_codes"][0]):
+            boss = await api.sign_in("boss", "a password of the boss", otp)
+            assert "operator" in (await boss.me())["roles"]
+            await boss.call("GET", "operator/members")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import pytest
 from jigap.cli.api import Api
 from tests import processes
 
+from .client import Client
+
 
 def arguments(data: Path, *more: str) -> list[str]:
     return ["up", "--data", str(data), "--port", "0", "--node-port", "0", "--json", *more]
@@ -61,15 +63,21 @@ def test_ready_line_says_where_and_as_whom(shared_platform: processes.Running):
     assert ready["inbox"].endswith("/inbox")
     assert [one["role"] for one in ready["people"]] == ["payer", "seller", "operator"]
     for person in ready["people"]:
-        assert set(person) == {"member_id", "password", "passphrase", "role", "phone"}
+        assert set(person) == {
+            "member_id", "password", "passphrase", "role", "phone", "totp_secret",
+        }  # fmt: skip
+        assert (person["totp_secret"] is not None) == (person["role"] == "operator")
 
 
 async def test_everybody_of_the_ready_line_can_log_in_and_pay(shared_platform: processes.Running):
     people = shared_platform.ready["people"]
     async with Api(shared_platform.url) as api:
         for person in people:
-            signed_in = await api.sign_in(person["member_id"], person["password"])
-            me = await signed_in.me()
+            me = (
+                Client.at(shared_platform.url)
+                .sign_in(person["member_id"], person["password"], totp_secret=person["totp_secret"])
+                .get("me")
+            )
             assert me["wallet"]["state"] == "active"
             assert (person["role"] == "operator") == ("operator" in me["roles"])
         payer = await api.sign_in(people[0]["member_id"], people[0]["password"])

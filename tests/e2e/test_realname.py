@@ -73,8 +73,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         JIGAP_AGENCY_TIMEOUT_MS="500",
     )
     stranger = Client.at(running.url)
-    boss = running.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(running)
     yield Here(running, stranger, operator, running.ready["inbox"])
     stranger.http.close()
     assert running.stop() == 0, "".join(running.errors)[-4000:]

@@ -38,7 +38,9 @@ class Book:
         """Everybody signs in."""
         stranger = Client.at(url)
         self.people = {
-            one.role: stranger.sign_in(one.member_id, one.password, one.passphrase, one.phone)
+            one.role: stranger.sign_in(
+                one.member_id, one.password, one.passphrase, one.phone, one.totp_secret
+            )
             for one in (PAYER, SELLER, OPERATOR)
         }
         if not self.opening:
@@ -224,7 +226,9 @@ def done(operator: Client, action: str, body: dict[str, str], key: str) -> dict[
 
 
 def signed_in(running: processes.Running, who: DemoPerson) -> Client:
-    return Client.at(running.url).sign_in(who.member_id, who.password, who.passphrase, who.phone)
+    return Client.at(running.url).sign_in(
+        who.member_id, who.password, who.passphrase, who.phone, who.totp_secret
+    )
 
 
 def test_no_payment_is_taken_after_a_restore_before_the_chain_was_read(

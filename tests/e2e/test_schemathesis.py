@@ -70,8 +70,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(shared_platform: processes.Running) -> Iterator[Server]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(shared_platform)
     member, other = stranger.member(operator), stranger.member(operator)
     token = operator.new_token()
     operator.mint(token, member, "1000000")

@@ -24,7 +24,6 @@ from tests import postgres, processes
 from tests.e2e.client import Client, new_key, new_phone
 
 PATIENCE_S = 40
-OPERATOR = ("demo-operator", "demo-operator-password")
 #: "Not now": this wallet's passphrase is being checked, or too many are.
 COME_BACK = ("passphrase_busy", "kdf_busy", "too_many_unfinished")
 
@@ -72,7 +71,8 @@ def split(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with ThreadPoolExecutor(2) as threads:
             web = ("web", "--port", "0", "--json")
             urls = tuple(one.url for one in threads.map(lambda _: start(*web), range(2)))
-        yield Split(data, environment, urls, Client.at(urls[0]).sign_in(*OPERATOR))
+        operator = Client.at(urls[0]).operator(up)
+        yield Split(data, environment, urls, operator)
 
 
 @contextmanager

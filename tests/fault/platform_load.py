@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+import pyotp
 
 from jigap.chain import symid
 from jigap.cli.seed import OPERATOR, PAYER, SELLER, TOKEN_SYMBOL
@@ -106,7 +107,9 @@ class Town:
 
     async def begin(self) -> None:
         """Sign everybody in, give the payers something, and let them go on until ``end``."""
-        self.operator.token = await self._sign_in(self.operator.login, OPERATOR.password)
+        assert OPERATOR.totp_secret is not None
+        otp = pyotp.TOTP(OPERATOR.totp_secret).now()
+        self.operator.token = await self._sign_in(self.operator.login, OPERATOR.password, otp)
         for one in (PAYER, SELLER):
             person = Person(one.member_id, one.phone, one.passphrase)
             person.token = await self._sign_in(one.member_id, one.password)
@@ -197,8 +200,8 @@ class Town:
             if self._work:
                 self._work.append(asyncio.create_task(self._pay_on(me)))
 
-    async def _sign_in(self, login: str, password: str) -> str:
-        body = {"member_id": login, "password": password}
+    async def _sign_in(self, login: str, password: str, otp: str | None = None) -> str:
+        body = {"member_id": login, "password": password, "otp": otp}
         answer = await self.insist("POST", "session", None, body)
         assert answer.status == 201, answer
         return str(answer.body["token"])

@@ -34,8 +34,7 @@ class Desk:
 @pytest.fixture
 def desk(strace: str, shared_platform: processes.Running, tmp_path: Path) -> Iterator[Desk]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(shared_platform)
     process_id = shared_platform.process.pid
     yield Desk(
         operator,

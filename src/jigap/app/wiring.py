@@ -20,9 +20,13 @@ from jigap.lanes import TagKeys
 from jigap.members import (
     Argon2Pool,
     Directory,
+    Factors,
     Favourites,
     LevelLimits,
     Members,
+    Proofs,
+    Sessions,
+    SignIns,
     SpendingLimits,
     Wallets,
 )
@@ -56,6 +60,9 @@ class App:
     pool: KdfPool
     vault: Vault
     members: Members
+    sessions: Sessions
+    sign_ins: SignIns
+    factors: Factors
     directory: Directory
     favourites: Favourites
     wallets: Wallets
@@ -152,6 +159,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     vault = Vault(database, ring, folder.keystores, pool, clock, settings)
     directory = Directory(database, ring, clock, settings.directory_day_lookups)
     realname = RealName(database, ring, agency, clock, settings)
+    sessions = Sessions(
+        database, clock, ttl_s=settings.session_ttl_s, idle_s=settings.session_idle_s
+    )
     return App(
         settings=settings,
         folder=folder,
@@ -165,7 +175,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         passwords=passwords,
         pool=pool,
         vault=vault,
-        members=Members(database, ring, clock, passwords, settings.session_ttl_s),
+        members=Members(database, ring, clock, passwords),
+        sessions=sessions,
+        sign_ins=SignIns(database, ring, clock, passwords, sessions),
+        factors=Factors(database, ring, clock, Proofs(database, clock, passwords)),
         directory=directory,
         favourites=Favourites(database, ring, clock, directory),
         wallets=Wallets(database, vault, clock, work, news),

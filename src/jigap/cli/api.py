@@ -87,9 +87,11 @@ class Api:
         body = {"member_id": member_id, "password": password, "name": name, "phone": phone}
         await self.call("POST", "members", body)
 
-    async def sign_in(self, member_id: str, password: str) -> "Person":
-        """Whoever has this password, with a session."""
+    async def sign_in(self, member_id: str, password: str, otp: str | None = None) -> "Person":
+        """Whoever has this password, with a session; ``otp`` for a second factor."""
         body = {"member_id": member_id, "password": password}
+        if otp is not None:
+            body["otp"] = otp
         token = (await self.call("POST", "session", body))["token"]
         return Person(self, member_id, str(token))
 

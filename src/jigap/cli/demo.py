@@ -30,6 +30,8 @@ from jigap.cli.child import Child
 from jigap.cli.options import Json
 from jigap.cli.seed import DemoPerson
 from jigap.cli.serving import run, say
+from jigap.clock import SystemClock
+from jigap.members import code_of, step_of
 from jigap.money import format_amount, parse_amount
 from jigap.node import NodeClient
 from jigap.refusal import Refusal
@@ -46,7 +48,7 @@ SELLER = DemoPerson(
     "seoyeon", "seoyeon-and-a-password", "seoyeon sells a lot", "seller", "010-3333-2222", "이서연"
 )
 OPERATOR = DemoPerson(
-    "console", "console-and-a-password", "", "operator", "", ""
+    "console", "console-and-a-password", "", "operator", "", "", "JIGAPCONSOLESECRETOFONEDEMO23456"
 )  # fmt: skip
 #: Birth date and sex digit of those who are verified by phone.
 BIRTHS = {"minsu": ("900131", "1"), "seoyeon": ("010228", "4")}
@@ -124,7 +126,10 @@ class Story:
 
     async def _first_day(self, url: str, rpc: str, inbox: str) -> None:
         async with Api(url) as api:
-            operator = await api.sign_in(OPERATOR.member_id, OPERATOR.password)
+            assert OPERATOR.totp_secret is not None
+            code = code_of(OPERATOR.totp_secret, step_of(SystemClock().now_ms()))
+            operator = await api.sign_in(OPERATOR.member_id, OPERATOR.password, code)
+            self._line("The operator signed in", "with a password and a code of the app")
             payer, seller = await asyncio.gather(
                 self._join(api, inbox, PAYER), self._join(api, inbox, SELLER)
             )

@@ -4,7 +4,7 @@ import getpass
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,15 @@ from jigap.cli.failure import CommandFailed
 from jigap.cli.options import Data, Json
 from jigap.clock import SystemClock
 from jigap.keys import KeyRing
-from jigap.members import create_operator, hash_password, login_of, password_of
+from jigap.members import (
+    create_operator,
+    enrol,
+    hash_password,
+    login_of,
+    new_secret,
+    password_of,
+    uri_of,
+)
 
 commands = typer.Typer(
     help="Members with operator rights.", no_args_is_help=True, add_completion=False
@@ -36,7 +44,10 @@ def create(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Make an operator; also while the platform runs. Asks for the password."""
+    """Make an operator; also while the platform runs. Asks for the password.
+
+    The secret for the authenticator app and the recovery codes are shown once.
+    """
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
     password = password_of(_password(password_file))
@@ -47,19 +58,28 @@ def create(
             database.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
+            now_ms, secret = SystemClock().now_ms(), new_secret()
             id_ = create_operator(
                 connection,
                 ring=ring,
                 login=login,
                 password_hash=hash_password(password),
-                now_ms=SystemClock().now_ms(),
+                now_ms=now_ms,
             )
+            codes = enrol(connection, ring=ring, member_id=id_, secret=secret, now_ms=now_ms)
     finally:
         database.close()
     if json_:
-        print(json.dumps({"id": id_, "member_id": login, "roles": ["operator"]}))
-    else:
-        print(f"{login} is an operator of {Folder.of(given).root} now.")
+        made: dict[str, Any] = {"id": id_, "member_id": login, "roles": ["operator"]}
+        made |= {"totp_secret": secret, "otpauth_uri": uri_of(secret, login)}
+        print(json.dumps(made | {"recovery_codes": codes}))
+        return
+    print(f"{login} is an operator of {Folder.of(given).root} now.")
+    print("\nOperators sign in with a code, too. Give this to an authenticator app:")
+    print(f"  secret   {secret}\n  address  {uri_of(secret, login)}")
+    print("\nRecovery codes, each good once. Keep them; nothing of this is shown again:")
+    for code in codes:
+        print(f"  {code}")
 
 
 def _password(file: Path | None) -> str:

@@ -59,14 +59,14 @@ async def serving(app: App, listener: socket.socket) -> AsyncIterator["asyncio.T
         await server.finish(task)
 
 
-async def seed_demo(app: App, listener: socket.socket) -> list[dict[str, str]]:
+async def seed_demo(app: App, listener: socket.socket) -> list[dict[str, str | None]]:
     """Make what is missing of the demo; the people as the ready line says them.
 
     Demo people whom somebody has changed since are no reason not to start.
     """
-    await seed.ensure_operator(app, seed.OPERATOR)
+    otp = await seed.ensure_operator(app, seed.OPERATOR)
     try:
-        await seed.seed(url_of(listener))
+        await seed.seed(url_of(listener), otp)
     except Refusal as refusal:
         say(f"The demo data is incomplete: {refusal.detail}")
     return [person.shown() for person in seed.PEOPLE]

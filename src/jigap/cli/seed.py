@@ -6,9 +6,18 @@ and passphrases are printed for everybody to read: they are for trying things ou
 
 from dataclasses import asdict, dataclass
 
+from sqlalchemy import Connection
+
 from jigap.app import App
 from jigap.cli.api import Api, ApiRefused, Person
-from jigap.members import LoginTaken, create_operator
+from jigap.members import (
+    LoginTaken,
+    by_login,
+    create_operator,
+    enrol,
+    fresh_recovery_codes,
+    has_factor,
+)
 
 TOKEN_NAME = "Demo Point"
 TOKEN_SYMBOL = "DEMO"
@@ -25,8 +34,9 @@ class DemoPerson:
     role: str
     phone: str
     name: str
+    totp_secret: str | None = None
 
-    def shown(self) -> dict[str, str]:
+    def shown(self) -> dict[str, str | None]:
         """As the ready line says it."""
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
@@ -40,7 +50,7 @@ SELLER = DemoPerson(
 )  # fmt: skip
 OPERATOR = DemoPerson(
     "demo-operator", "demo-operator-password", "demo operator passphrase", "operator",
-    "010-2000-0003", "박지훈",
+    "010-2000-0003", "박지훈", "JIGAPDEMOOPERATORSECRETFORALL234",
 )  # fmt: skip
 PEOPLE = (PAYER, SELLER, OPERATOR)
 
@@ -48,30 +58,52 @@ PEOPLE = (PAYER, SELLER, OPERATOR)
 HISTORY = (("12000", "coffee beans"), ("3500", "bread"), ("48000.5", "chairs"), ("500", "change"))
 
 
-async def ensure_operator(app: App, person: DemoPerson) -> None:
-    """The one thing no API can do: make the first operator."""
+async def ensure_operator(app: App, person: DemoPerson) -> str:
+    """The one thing no API can do: make the first operator, with a second factor.
+
+    Answers a fresh recovery code to sign in with, so that the code which the authenticator app
+    shows now stays good for whoever wants to try it.
+    """
     password_hash = await app.passwords.hash(person.password)
-    try:
-        await app.database.write(
-            create_operator,
+    return await app.database.write(_ensure_operator, app, person, password_hash)
+
+
+def _ensure_operator(
+    connection: Connection, app: App, person: DemoPerson, password_hash: str
+) -> str:
+    now_ms = app.clock.now_ms()
+    found = by_login(connection, person.member_id)
+    id_ = (
+        found.id
+        if found is not None
+        else create_operator(
+            connection,
             ring=app.ring,
             login=person.member_id,
             password_hash=password_hash,
-            now_ms=app.clock.now_ms(),
+            now_ms=now_ms,
         )
-    except LoginTaken:
-        return
+    )
+    if has_factor(connection, id_):
+        return fresh_recovery_codes(connection, app.ring, id_)[0]
+    assert person.totp_secret is not None
+    return enrol(
+        connection, ring=app.ring, member_id=id_, secret=person.totp_secret, now_ms=now_ms
+    )[0]
 
 
-async def seed(url: str) -> None:
+async def seed(url: str, operator_otp: str) -> None:
     """Make what is missing of people, wallets, token and history."""
     async with Api(url) as api:
-        operator = await api.sign_in(OPERATOR.member_id, OPERATOR.password)
+        operator = await api.sign_in(OPERATOR.member_id, OPERATOR.password, operator_otp)
         for person in (PAYER, SELLER):
             await _ensure_member(api, person)
         for person in PEOPLE:
             await operator.verify(person.member_id, person.name, person.phone)
-        signed_in = {one.role: await api.sign_in(one.member_id, one.password) for one in PEOPLE}
+        signed_in = {
+            one.role: await api.sign_in(one.member_id, one.password) for one in (PAYER, SELLER)
+        }
+        signed_in["operator"] = operator
         for person in PEOPLE:
             await _ensure_wallet(signed_in[person.role], person)
         await operator.create_token(TOKEN_NAME, TOKEN_SYMBOL, "0", key="demo-create")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,12 +21,16 @@ from jigap.cli.child import Child, die_with_parent
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, NodePort, ParentPid, Port
 from jigap.cli.serving import end, run, say, until
+from jigap.clock import SystemClock
 from jigap.entropy import new_token
+from jigap.members.totp import code_of, step_of
 from jigap.settings import Settings
 
 PLATFORM = "jigap.cli.platform"
 
 Say = Callable[[str], None]
+#: The demo people as the ready line says them; only operators have a ``totp_secret``.
+People = list[dict[str, str | None]]
 
 
 def up(
@@ -75,7 +79,7 @@ async def _up(given: Settings, demo: bool, simulated_agency: bool, json_: bool) 
 
             tell("Opening the database and reading the chain")
             async with platform.running(replace(known, chain_url=rpc), listener) as parts:
-                people: list[dict[str, str]] = []
+                people: People = []
                 if demo:
                     tell("Making the demo people, their wallets and their history")
                     people = await platform.seed_demo(parts.app, listener)
@@ -143,9 +147,9 @@ def _silent(_: str) -> None:
     pass
 
 
-def _announce(url: str, rpc: str, people: list[dict[str, str]], inbox: str, json_: bool) -> None:
+def _announce(url: str, rpc: str, people: People, inbox: str, json_: bool) -> None:
     if json_:
-        ready = {"ready": True, "url": url, "rpc": rpc, "people": people}
+        ready: dict[str, Any] = {"ready": True, "url": url, "rpc": rpc, "people": people}
         if inbox:
             ready["inbox"] = inbox
         print(json.dumps(ready, ensure_ascii=False), flush=True)
@@ -153,7 +157,15 @@ def _announce(url: str, rpc: str, people: list[dict[str, str]], inbox: str, json
     Console().print(_screen(url, rpc, people, inbox))
 
 
-def _screen(url: str, rpc: str, people: list[dict[str, str]], inbox: str) -> Panel:
+def _second_factor(member_id: str, secret: str) -> str:
+    code = code_of(secret, step_of(SystemClock().now_ms()))
+    return (
+        f"{member_id} needs a code, too: [bold]{code}[/bold] now. For the next ones give an\n"
+        f"authenticator app this secret: [bold]{secret}[/bold]"
+    )
+
+
+def _screen(url: str, rpc: str, people: People, inbox: str) -> Panel:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("Start page", f"[bold]{url}/[/bold]")
     grid.add_row("API", f"{url}/api/v1")
@@ -175,6 +187,9 @@ def _screen(url: str, rpc: str, people: list[dict[str, str]], inbox: str) -> Pan
                 f"{one['passphrase']}\n{one['phone']}",
             )
         parts.add_row(who)
+        for one in people:
+            if one["totp_secret"]:
+                parts.add_row(_second_factor(str(one["member_id"]), one["totp_secret"]))
         parts.add_row("[dim]These people are for trying things out; everybody knows them.[/dim]")
     else:
         parts.add_row("No people of ours. Make an operator: [bold]jigap operator create[/bold]")

@@ -10,10 +10,6 @@ from jigap.members.accounts import (
     Members,
     MemberUnknown,
     Profile,
-    Session,
-    SessionMissing,
-    SignInFailed,
-    SignInWait,
     create_member,
     create_operator,
     rewrap_data_keys,
@@ -25,6 +21,20 @@ from jigap.members.directory import (
     RecipientExpired,
     RecipientUnknown,
     SearchMalformed,
+)
+from jigap.members.factors import (
+    Factor,
+    FactorLimit,
+    FactorNeeded,
+    Factors,
+    FactorUnknown,
+    NewFactor,
+    OtpRequired,
+    OtpWrong,
+    enrol,
+    fresh_recovery_codes,
+    has_factor,
+    new_secret,
 )
 from jigap.members.favourites import (
     Favourite,
@@ -66,8 +76,16 @@ from jigap.members.member import (
     may_act,
     password_of,
 )
-from jigap.members.own_limits import LimitsView, SpendingLimits
-from jigap.members.passwords import Argon2Pool, Passwords, PasswordsBusy, hash_password
+from jigap.members.own_limits import (
+    LimitsView,
+    SpendingLimits,
+)
+from jigap.members.passwords import (
+    Argon2Pool,
+    Passwords,
+    PasswordsBusy,
+    hash_password,
+)
 from jigap.members.personal import (
     Indexes,
     NameMalformed,
@@ -80,6 +98,11 @@ from jigap.members.personal import (
     seal,
     unseal,
 )
+from jigap.members.proof import (
+    PasswordWrong,
+    Proofs,
+    SignInWait,
+)
 from jigap.members.records import (
     by_login,
     by_symid,
@@ -89,8 +112,31 @@ from jigap.members.records import (
     row_by_login,
     row_of,
 )
-from jigap.members.reset import reset_password
-from jigap.members.tables import wallets
+from jigap.members.reset import (
+    reset_password,
+)
+from jigap.members.sessions import (
+    NewSession,
+    SessionListed,
+    SessionMissing,
+    Sessions,
+    SessionUnknown,
+    SignedIn,
+    Visitor,
+    end_sessions,
+)
+from jigap.members.signin import (
+    SignInFailed,
+    SignIns,
+)
+from jigap.members.tables import (
+    wallets,
+)
+from jigap.members.totp import (
+    code_of,
+    step_of,
+    uri_of,
+)
 from jigap.members.wallet import (
     WalletExists,
     WalletMissing,
@@ -105,6 +151,11 @@ __all__ = [
     "DetailsMissing",
     "Directory",
     "DirectoryBudget",
+    "Factor",
+    "FactorLimit",
+    "FactorNeeded",
+    "FactorUnknown",
+    "Factors",
     "Favourite",
     "FavouriteIsSelf",
     "FavouriteUnknown",
@@ -128,24 +179,35 @@ __all__ = [
     "MemberUnverified",
     "Members",
     "NameMalformed",
+    "NewFactor",
+    "NewSession",
     "Nobody",
+    "OtpRequired",
+    "OtpWrong",
     "OwnLimits",
     "PasswordWeak",
+    "PasswordWrong",
     "Passwords",
     "PasswordsBusy",
     "PersonDiffers",
     "PhoneMalformed",
     "PhoneTaken",
     "Profile",
+    "Proofs",
     "RecipientExpired",
     "RecipientUnknown",
     "Role",
     "SearchMalformed",
-    "Session",
+    "SessionListed",
     "SessionMissing",
+    "SessionUnknown",
+    "Sessions",
     "SignInFailed",
     "SignInWait",
+    "SignIns",
+    "SignedIn",
     "SpendingLimits",
+    "Visitor",
     "Wallet",
     "WalletExists",
     "WalletMissing",
@@ -155,13 +217,18 @@ __all__ = [
     "birth_of",
     "by_login",
     "by_symid",
+    "code_of",
     "count",
     "count_by_state",
     "create_member",
     "create_operator",
+    "end_sessions",
+    "enrol",
     "establish",
+    "fresh_recovery_codes",
     "frozen_among",
     "get",
+    "has_factor",
     "hash_password",
     "in_force",
     "is_established",
@@ -170,6 +237,7 @@ __all__ = [
     "masked_phone",
     "may_act",
     "name_of",
+    "new_secret",
     "password_of",
     "phone_digits",
     "phone_of",
@@ -180,6 +248,8 @@ __all__ = [
     "row_of",
     "same_person",
     "seal",
+    "step_of",
     "unseal",
+    "uri_of",
     "wallets",
 ]

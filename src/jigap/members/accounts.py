@@ -1,11 +1,5 @@
-"""Joining, signing in, and what an operator decides about a member.
+"""Joining, and what an operator decides about a member."""
 
-A session is a random token that only its owner has; here there is only its hash. A sign-in is
-counted as failed before the password is looked at and given back afterwards, under a keyed hash of
-the login that was typed, so that guessing is as slow for a login nobody has as for one that exists.
-"""
-
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -38,31 +32,6 @@ class LoginTaken(Refusal):
     hint = "Choose another member id."
 
 
-class SignInFailed(Refusal):
-    """The member id or the password is wrong; nobody is told which."""
-
-    code = "sign_in_failed"
-    kind = Kind.UNAUTHENTICATED
-    hint = "Check the member id and the password."
-
-
-class SignInWait(Refusal):
-    """Too many sign-ins under this member id have failed."""
-
-    code = "sign_in_wait"
-    kind = Kind.TOO_MANY
-    retryable = True
-    hint = "Wait as long as Retry-After says, then try again."
-
-
-class SessionMissing(Refusal):
-    """The token is missing, unknown, expired or signed out."""
-
-    code = "session_missing"
-    kind = Kind.UNAUTHENTICATED
-    hint = "Sign in with POST /api/v1/session and send Authorization: Bearer <token>."
-
-
 class MemberUnknown(Refusal):
     """There is no such member."""
 
@@ -79,14 +48,6 @@ class DetailsMissing(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A new session. ``token`` is shown to its owner once."""
-
-    token: str
-    expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Profile:
     """A member with their masked name and phone; None where none was given."""
 
@@ -99,7 +60,7 @@ class Profile:
 
 
 class Members:
-    """Members as they join, sign in and are looked after."""
+    """Members as they join and are looked after."""
 
     def __init__(
         self,
@@ -107,14 +68,11 @@ class Members:
         ring: KeyRing,
         clock: Clock,
         passwords: Passwords,
-        session_ttl_s: int,
     ) -> None:
         self._database = database
         self._ring = ring
         self._clock = clock
         self._passwords = passwords
-        self._session_ttl_ms = session_ttl_s * 1000
-        self._indexes = personal.Indexes(ring)
 
     async def sign_up(
         self, login: str, password: str, name: str | None = None, phone: str | None = None
@@ -137,41 +95,6 @@ class Members:
             now_ms=self._clock.now_ms(),
         )
         return await self.profile(member_id)
-
-    async def sign_in(self, login: str, password: str) -> Session:
-        """Open a session. Raises ``SignInFailed``, ``SignInWait`` or ``PasswordsBusy``."""
-        login = login.strip().lower()
-        login_index = self._indexes.login(login)
-        wait_s = await self._database.write(records.take_attempt, login_index, self._clock.now_ms())
-        if wait_s:
-            raise SignInWait("Too many sign-ins have failed.", retry_after_s=wait_s)
-        found = await self._database.read(records.credentials, login)
-        hash_ = None if found is None else found.password_hash
-        if not await self._passwords.matches(_normal(password), hash_) or found is None:
-            raise SignInFailed("The member id or the password is wrong.")
-        fresh_hash = None
-        if self._passwords.is_outdated(found.password_hash):
-            fresh_hash = await self._passwords.hash(_normal(password))
-        token = entropy.new_token()
-        now_ms = self._clock.now_ms()
-        expires_ms = now_ms + self._session_ttl_ms
-        await self._database.write(
-            _open_session, login_index, token_hash(token), found, fresh_hash, now_ms, expires_ms
-        )
-        return Session(token, expires_ms)
-
-    async def sign_out(self, token: str) -> None:
-        """End the session of this token."""
-        await self._database.write(records.revoke_session, token_hash(token), self._clock.now_ms())
-
-    async def authenticate(self, token: str) -> Member:
-        """Whose session it is. Raises ``SessionMissing``."""
-        member = await self._database.read(
-            records.by_session, token_hash(token), self._clock.now_ms()
-        )
-        if member is None:
-            raise SessionMissing("This session is unknown or has ended.")
-        return member
 
     async def profile(self, member_id: str) -> Profile:
         """One member with masked details. Raises ``MemberUnknown``."""
@@ -330,34 +253,6 @@ def rewrap_data_keys(connection: Connection, ring: KeyRing, limit: int = 500) ->
         fresh = personal.rewrapped(ring, row.id, row.data_key_sealed)
         records.change(connection, row.id, data_key_sealed=fresh)
     return len(rows)
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a session token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _normal(password: str) -> str:
-    """The password as it was hashed; one that nobody could have chosen stays what it is."""
-    try:
-        return password_of(password)
-    except Refusal:
-        return ""
-
-
-def _open_session(
-    connection: Connection,
-    login_index: bytes,
-    hash_: bytes,
-    found: records.Credentials,
-    fresh_password_hash: str | None,
-    now_ms: int,
-    expires_ms: int,
-) -> None:
-    records.forget_attempts(connection, login_index, now_ms)
-    records.add_session(connection, hash_, found.member_id, now_ms, expires_ms)
-    if fresh_password_hash is not None:
-        records.change(connection, found.member_id, password_hash=fresh_password_hash)
 
 
 def _locked(connection: Connection, name_or_id: str) -> records.AnyRow:

@@ -1,10 +1,10 @@
-"""All SQL on members, sessions and their looked-up days; wallets have their own module."""
+"""All SQL on members and their looked-up days; wallets, sessions and factors have their own."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from jigap.database import insert_if_absent, prepared
 from jigap.members.limits import OwnLimits
@@ -65,14 +65,9 @@ def frozen_among(connection: Connection, symids: Collection[bytes]) -> set[bytes
     return set(connection.scalars(query))
 
 
-def by_session(connection: Connection, token_hash: bytes, now_ms: int) -> Member | None:
-    """The member whose unexpired, unrevoked session this is, or None."""
-    return _one(connection, _by_session, token_hash, now_ms)
-
-
 def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]:
     """Rows with personal fields, newest member first, numbered below ``before``."""
-    query = _members(*_PERSONAL)
+    query = joined(*_PERSONAL)
     if before is not None:
         query = query.where(members.c.number < before)
     return list(connection.execute(query.order_by(members.c.number.desc()).limit(limit)))
@@ -211,29 +206,6 @@ def forget_attempts(connection: Connection, login_index: bytes, now_ms: int) -> 
     )
 
 
-def add_session(
-    connection: Connection, token_hash: bytes, member_id: str, now_ms: int, expires_ms: int
-) -> None:
-    """Open a session, and drop this member's expired ones."""
-    connection.execute(
-        delete(sessions).where(sessions.c.member_id == member_id, sessions.c.expires_ms <= now_ms)
-    )
-    connection.execute(
-        insert(sessions).values(
-            token_hash=token_hash, member_id=member_id, created_ms=now_ms, expires_ms=expires_ms
-        )
-    )
-
-
-def revoke_session(connection: Connection, token_hash: bytes, now_ms: int) -> None:
-    """End a session."""
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.token_hash == token_hash, sessions.c.revoked_ms.is_(None))
-        .values(revoked_ms=now_ms)
-    )
-
-
 def revoke_sessions(connection: Connection, member_id: str, now_ms: int) -> None:
     """End every session of a member."""
     connection.execute(
@@ -290,34 +262,21 @@ def _one(connection: Connection, query: Any, *values: Any) -> Member | None:
 
 @prepared
 def _by_id(member_id: Any) -> Any:
-    return _members().where(members.c.id == member_id)
+    return joined().where(members.c.id == member_id)
 
 
 @prepared
 def _by_login(login: Any) -> Any:
-    return _members().where(members.c.login == login)
+    return joined().where(members.c.login == login)
 
 
 @prepared
 def _by_symid(symid: Any) -> Any:
-    return _members().where(wallets.c.symid == symid)
+    return joined().where(wallets.c.symid == symid)
 
 
-@prepared
-def _by_session(token_hash: Any, now_ms: Any) -> Any:
-    return (
-        _members()
-        .join(sessions, sessions.c.member_id == members.c.id)
-        .where(
-            sessions.c.token_hash == token_hash,
-            sessions.c.expires_ms > now_ms,
-            sessions.c.revoked_ms.is_(None),
-            members.c.closed_ms.is_(None),
-        )
-    )
-
-
-def _members(*more: Any) -> Select[*tuple[Any, ...]]:
+def joined(*more: Any) -> Select[*tuple[Any, ...]]:
+    """All that ``member_of`` reads, and ``more`` columns."""
     return select(
         members.c.id,
         members.c.number,
@@ -340,4 +299,4 @@ def _members(*more: Any) -> Select[*tuple[Any, ...]]:
     ).select_from(members.outerjoin(wallets, wallets.c.member_id == members.c.id))
 
 
-_ROWS_OF = _members(*_PERSONAL).where(members.c.id.in_(bindparam("member_ids", expanding=True)))
+_ROWS_OF = joined(*_PERSONAL).where(members.c.id.in_(bindparam("member_ids", expanding=True)))

@@ -59,14 +59,43 @@ members = Table(
     Index("ix_members_closed_ms", "closed_ms", "erased_ms"),
 )
 
+#: ``second_factor``: opened with a one-time code. ``device`` is a few words of ours.
 sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
     Column("member_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("second_factor", Boolean, nullable=False),
+    Column("cookie", Boolean, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("device", String(40), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger, nullable=True),
+)
+
+#: Second factors. The secret is sealed under the member's data key; ``last_step`` is the latest
+#: time step of which a code was accepted.
+factors = Table(
+    "factors",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("confirmed_ms", BigInteger, nullable=True),
+)
+
+#: Recovery codes that were not used yet, as keyed hashes.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("member_id", String(40), ForeignKey("members.id"), primary_key=True),
+    Column("code_hash", LargeBinary(32), primary_key=True),
 )
 
 #: Failed sign-ins by a keyed hash of the login that was typed, whether or not it exists.

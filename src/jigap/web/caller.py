@@ -13,6 +13,7 @@ from jigap.web.problems import (
     OperatorOnly,
     RequestInvalid,
     RequestMalformed,
+    SecondFactorRequired,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ def platform(connection: AnyConnection) -> "App":
 
 def caller(request: AnyRequest) -> members.Member:
     """The member who asks; only behind ``signed_in``."""
-    found: members.Member = request.scope["state"]["member"]
+    return asker(request).member
+
+
+def asker(connection: AnyConnection) -> members.SignedIn:
+    """The member who asks, and in which session; only behind ``signed_in``."""
+    found: members.SignedIn = connection.scope["state"]["asker"]
     return found
 
 
@@ -49,13 +55,17 @@ def address(request: AnyRequest) -> str:
     return request.client.host if request.client else ""
 
 
+def visitor(request: AnyRequest) -> members.Visitor:
+    """Where the request came from, for the list of sessions."""
+    return members.Visitor(address(request), request.headers.get("user-agent", ""))
+
+
 async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
     """Guard: whoever asks has a session."""
     token = bearer(connection)
     if token is None:
         raise members.SessionMissing("This needs a session.")
-    member = await platform(connection).members.authenticate(token)
-    connection.scope["state"]["member"] = member
+    connection.scope["state"]["asker"] = await platform(connection).sessions.authenticate(token)
 
 
 async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -> None:
@@ -64,13 +74,21 @@ async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -
         await signed_in(connection, handler)
 
 
+def acts_as_operator(connection: AnyConnection) -> bool:
+    """Whether whoever asks is an operator in a session that shows it."""
+    who = asker(connection)
+    return who.member.is_operator and who.second_factor
+
+
 async def operator_only(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """Guard: whoever asks is an operator and not frozen."""
-    member: members.Member = connection.scope["state"]["member"]
-    if not member.is_operator:
+    """Guard: whoever asks is an operator, not frozen, and signed in with a second factor."""
+    who = asker(connection)
+    if not who.member.is_operator:
         raise OperatorOnly("This is for operators.")
-    if member.frozen:
+    if who.member.frozen:
         raise members.MemberFrozen("This operator is frozen.")
+    if not who.second_factor:
+        raise SecondFactorRequired("This session was opened without a second factor.")
 
 
 async def readable(connection: AnyConnection, handler: BaseRouteHandler) -> None:

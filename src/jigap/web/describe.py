@@ -223,7 +223,7 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
     if needs_session(handler):
         found.append(SessionMissing)
     if operator_only in guards:
-        found += [problems.OperatorOnly, MemberFrozen]
+        found += [problems.OperatorOnly, problems.SecondFactorRequired, MemberFrozen]
     if _body(handler) is not None:
         found += [problems.BodyTooLarge]
     found += [problems.MediaTypeUnsupported, problems.RequestInvalid]

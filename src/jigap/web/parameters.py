@@ -33,6 +33,12 @@ CheckId = Annotated[
 ResetId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with pr_.")
 ]
+SessionId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with se_.")
+]
+FactorId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with fa_.")
+]
 TransactionHash = Annotated[
     str,
     PathParameter(

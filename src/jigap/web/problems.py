@@ -104,6 +104,14 @@ class OperatorOnly(WebRefusal):
     hint = "Sign in as an operator."
 
 
+class SecondFactorRequired(WebRefusal):
+    """What operators do needs a session that was opened with a second factor."""
+
+    code = "second_factor_required"
+    kind = Kind.FORBIDDEN
+    hint = "Add a second factor with POST /api/v1/me/factors, then sign in again with its code."
+
+
 class CursorMalformed(WebRefusal):
     """A cursor that no page gave."""
 

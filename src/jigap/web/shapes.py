@@ -106,14 +106,6 @@ class SignUp(Asked, frozen=True):
     phone: Phone | None = None
 
 
-class SignIn(Asked, frozen=True):
-    """Member id and password; ``otp`` only for members who have a second factor."""
-
-    member_id: MemberId
-    password: Password
-    otp: Annotated[str, Meta(max_length=16)] | None = None
-
-
 class RealNameAsked(Asked, frozen=True):
     """A person, as the phone contract and the resident registration have them."""
 
@@ -339,13 +331,6 @@ class RealNameLogged(Struct, frozen=True):
         int,
         Meta(description="Checks of the day that this line stands for; more than 1 if refused."),
     ]
-
-
-class SessionShown(Struct, frozen=True):
-    """A new session. The token is shown once."""
-
-    token: str
-    expires_at: Time
 
 
 class BalanceShown(Struct, frozen=True):

@@ -24,6 +24,7 @@ from jigap.web.resources import (
     people,
     realname,
     recovery,
+    sign_in,
     trail,
 )
 
@@ -51,6 +52,7 @@ def routes() -> Litestar:
                 route_handlers=[
                     people.ROUTES,
                     payees.ROUTES,
+                    sign_in.ROUTES,
                     realname.ROUTES,
                     recovery.ROUTES,
                     money.ROUTES,

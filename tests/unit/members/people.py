@@ -7,7 +7,16 @@ from jigap.clock import SimulatedClock
 from jigap.database import Database
 from jigap.events import Bell
 from jigap.keys import KdfPool, KeyRing, Vault
-from jigap.members import Directory, Favourites, Members, Wallets
+from jigap.members import (
+    Directory,
+    Factors,
+    Favourites,
+    Members,
+    Proofs,
+    Sessions,
+    SignIns,
+    Wallets,
+)
 from jigap.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -41,6 +50,9 @@ class People:
     clock: SimulatedClock
     passwords: PlainPasswords
     members: Members
+    sessions: Sessions
+    sign_ins: SignIns
+    factors: Factors
     directory: Directory
     favourites: Favourites
     wallets: Wallets
@@ -60,6 +72,7 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
     ring = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
     clock = SimulatedClock()
     passwords = PlainPasswords()
+    sessions = Sessions(database, clock, ttl_s=3600, idle_s=1800)
     work, news = Bell(), Bell()
     settings = Settings(scrypt_n=2)
     vault = Vault(database, ring, folder / "keystores", KdfPool(1), clock, settings)
@@ -69,7 +82,10 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
         ring,
         clock,
         passwords,
-        Members(database, ring, clock, passwords, session_ttl_s=3600),
+        Members(database, ring, clock, passwords),
+        sessions,
+        SignIns(database, ring, clock, passwords, sessions),
+        Factors(database, ring, clock, Proofs(database, clock, passwords)),
         directory,
         Favourites(database, ring, clock, directory),
         Wallets(database, vault, clock, work, news),

@@ -73,31 +73,31 @@ async def test_member_numbers_are_distinct(crowd: People) -> None:
 
 async def test_a_session_is_its_owner_s_until_it_ends(crowd: People) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
-    session = await crowd.members.sign_in(" MinJi ", PASSWORD)
-    assert (await crowd.members.authenticate(session.token)).login == "minji"
+    session = await crowd.sign_ins.sign_in(" MinJi ", PASSWORD)
+    assert (await crowd.sessions.authenticate(session.token)).member.login == "minji"
     assert session.expires_ms == crowd.clock.now_ms() + 3_600_000
     crowd.clock.advance(3_600_000)
     with pytest.raises(SessionMissing):
-        await crowd.members.authenticate(session.token)
+        await crowd.sessions.authenticate(session.token)
 
 
 async def test_signing_out_ends_this_session_only(crowd: People) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
-    first = await crowd.members.sign_in("minji", PASSWORD)
-    second = await crowd.members.sign_in("minji", PASSWORD)
-    await crowd.members.sign_out(first.token)
+    first = await crowd.sign_ins.sign_in("minji", PASSWORD)
+    second = await crowd.sign_ins.sign_in("minji", PASSWORD)
+    await crowd.sign_ins.sign_out(await crowd.sessions.authenticate(first.token))
     with pytest.raises(SessionMissing):
-        await crowd.members.authenticate(first.token)
-    assert await crowd.members.authenticate(second.token)
+        await crowd.sessions.authenticate(first.token)
+    assert await crowd.sessions.authenticate(second.token)
 
 
 async def test_a_stolen_table_holds_no_token(crowd: People) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
-    session = await crowd.members.sign_in("minji", PASSWORD)
+    session = await crowd.sign_ins.sign_in("minji", PASSWORD)
     rows = await crowd.database.read(lambda c: c.execute(select(sessions)).all())
     assert session.token.encode() not in bytes(rows[0].token_hash)
     with pytest.raises(SessionMissing):
-        await crowd.members.authenticate(rows[0].token_hash.hex())
+        await crowd.sessions.authenticate(rows[0].token_hash.hex())
 
 
 @pytest.mark.parametrize("login", ["minji", "nobody"])
@@ -106,7 +106,7 @@ async def test_a_wrong_password_and_an_unknown_member_are_told_the_same(
 ) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
     with pytest.raises(SignInFailed) as refused:
-        await crowd.members.sign_in(login, "wrong password")
+        await crowd.sign_ins.sign_in(login, "wrong password")
     assert refused.value.detail == "The member id or the password is wrong."
     assert refused.value.facts == {}
     assert len(crowd.passwords.checked) == 1, "the same work is done for both"
@@ -117,16 +117,16 @@ async def test_guessing_is_slowed_down_known_or_not(crowd: People, login: str) -
     await crowd.members.sign_up("minji", PASSWORD)
     for _ in range(FREE_FAILURES + 1):
         with pytest.raises(SignInFailed):
-            await crowd.members.sign_in(login, "wrong password")
+            await crowd.sign_ins.sign_in(login, "wrong password")
     with pytest.raises(SignInWait) as refused:
-        await crowd.members.sign_in(login, PASSWORD)
+        await crowd.sign_ins.sign_in(login, PASSWORD)
     assert refused.value.retry_after_s == 1
 
 
 async def test_a_hundred_guesses_at_once_are_a_hundred_failures(crowd: People) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
     answers = await asyncio.gather(
-        *(crowd.members.sign_in("minji", f"guess number {n}") for n in range(100)),
+        *(crowd.sign_ins.sign_in("minji", f"guess number {n}") for n in range(100)),
         return_exceptions=True,
     )
     assert sum(isinstance(one, SignInFailed) for one in answers) <= FREE_FAILURES + 1
@@ -137,9 +137,9 @@ async def test_a_sign_in_forgets_failures_and_the_wait_ends(crowd: People) -> No
     await crowd.members.sign_up("minji", PASSWORD)
     for _ in range(FREE_FAILURES + 1):
         with pytest.raises(SignInFailed):
-            await crowd.members.sign_in("minji", "wrong password")
+            await crowd.sign_ins.sign_in("minji", "wrong password")
     crowd.clock.advance(1_000)
-    await crowd.members.sign_in("minji", PASSWORD)
+    await crowd.sign_ins.sign_in("minji", PASSWORD)
     rows = await crowd.database.read(lambda c: c.execute(select(sign_in_attempts)).all())
     assert rows == []
 
@@ -155,10 +155,10 @@ def test_waits_grow_to_a_limit() -> None:
 async def test_a_hash_of_old_parameters_is_made_again_at_sign_in(crowd: People) -> None:
     await crowd.members.sign_up("minji", PASSWORD)
     crowd.passwords.version = 2
-    await crowd.members.sign_in("minji", PASSWORD)
+    await crowd.sign_ins.sign_in("minji", PASSWORD)
     row = await crowd.database.read(lambda c: c.execute(select(members_table)).one())
     assert row.password_hash.startswith("2:")
-    await crowd.members.sign_in("minji", PASSWORD)
+    await crowd.sign_ins.sign_in("minji", PASSWORD)
 
 
 async def test_verifying_needs_name_and_phone(crowd: People) -> None:

@@ -110,7 +110,7 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     clock = SimulatedClock()
     agency = Scripted() if agency is None else agency
     realname = RealName(database, ring, agency, clock, Settings(**settings))
-    people = Members(database, ring, clock, _PlainPasswords(), session_ttl_s=3600)
+    people = Members(database, ring, clock, _PlainPasswords())
     return World(database, ring, clock, people, agency, realname)
 
 

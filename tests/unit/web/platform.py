@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import Connection
 
 from jigap import app, members, web
 from jigap.clock import SimulatedClock
@@ -36,18 +37,28 @@ class Site:
     async def member(self, login: str, *, phone: str = "", operator: bool = False) -> str:
         """A member with a session; the token. With a phone number, a verified one."""
         if operator:
-            await self.app.database.write(
-                members.create_operator,
-                ring=self.app.ring,
-                login=login,
-                password_hash=members.hash_password(PASSWORD),
-                now_ms=self.clock.now_ms(),
-            )
-        else:
-            await self.app.members.sign_up(login, PASSWORD)
+            return await self._operator(login)
+        await self.app.members.sign_up(login, PASSWORD)
         if phone:
             await self.app.members.verify("mb_console", login, "김민지", phone)
-        return (await self.app.members.sign_in(login, PASSWORD)).token
+        return (await self.app.sign_ins.sign_in(login, PASSWORD)).token
+
+    async def _operator(self, login: str) -> str:
+        """An operator who has signed in with a second factor; the token."""
+        ring, now_ms = self.app.ring, self.clock.now_ms()
+        hash_ = members.hash_password(PASSWORD)
+
+        def create(connection: Connection) -> str:
+            id_ = members.create_operator(
+                connection, ring=ring, login=login, password_hash=hash_, now_ms=now_ms
+            )
+            secret = members.new_secret()
+            return members.enrol(
+                connection, ring=ring, member_id=id_, secret=secret, now_ms=now_ms
+            )[0]
+
+        recovery_code = await self.app.database.write(create)
+        return (await self.app.sign_ins.sign_in(login, PASSWORD, recovery_code)).token
 
 
 @asynccontextmanager

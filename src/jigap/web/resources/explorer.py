@@ -16,6 +16,7 @@ from jigap.web.caller import (
     PAGE_DEFAULT,
     AnyRequest,
     account_reader,
+    acts_as_operator,
     caller,
     page_size,
     platform,
@@ -121,7 +122,7 @@ def _readable(request: AnyRequest, text: str) -> bytes:
         raise AccountUnknown("This is not a SymID.", account=text[:40])
     member = caller(request)
     owns = member.wallet is not None and member.wallet.symid == wanted
-    if not wanted or not (owns or member.is_operator):
+    if not wanted or not (owns or acts_as_operator(request)):
         raise AccountPrivate("This account is not yours.")
     return wanted
 

@@ -1,19 +1,16 @@
-"""Members, sessions, wallets and the directory."""
+"""Members, wallets and the directory."""
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, Router, get, post, put
 from litestar.params import JSONBody
 
 from jigap import keys, members
-from jigap.refusal import Kind, Refusal
-from jigap.web.caller import AnyRequest, bearer, caller, platform, signed_in, wait_s, waited
+from jigap.web.caller import AnyRequest, caller, platform, signed_in, wait_s, waited
 from jigap.web.describe import says
 from jigap.web.parameters import Last4, Login, PersonName, Phone
 from jigap.web.shapes import (
     MemberShown,
     PassphraseChange,
     RecipientShown,
-    SessionShown,
-    SignIn,
     SignUp,
     WalletAsked,
     WalletShown,
@@ -30,14 +27,6 @@ PASSPHRASE_REFUSALS = (
     keys.PassphraseBusy,
     keys.KdfBusy,
 )
-
-
-class OtpNotEnabled(Refusal):
-    """This member has no second factor."""
-
-    code = "otp_not_enabled"
-    kind = Kind.INVALID
-    hint = "Sign in without `otp`."
 
 
 def member_shown(profile: members.Profile) -> MemberShown:
@@ -86,31 +75,6 @@ async def sign_up(request: AnyRequest, data: JSONBody[SignUp]) -> MemberShown:
             data.member_id, data.password, data.name, data.phone
         )
     )
-
-
-@post(
-    "/session",
-    opt=says(
-        "Sign in",
-        members.SignInFailed,
-        members.SignInWait,
-        members.PasswordsBusy,
-        OtpNotEnabled,
-        tag="people",
-    ),
-)
-async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> SessionShown:
-    """Open a session; its token goes into the Authorization header of everything else."""
-    if data.otp is not None:
-        raise OtpNotEnabled("There is no second factor to check.")
-    session = await platform(request).members.sign_in(data.member_id, data.password)
-    return SessionShown(session.token, time_of(session.expires_ms))
-
-
-@delete("/session", guards=[signed_in], opt=says("Sign out", tag="people"))
-async def sign_out(request: AnyRequest) -> None:
-    """End the session of the token that is sent."""
-    await platform(request).members.sign_out(bearer(request) or "")
 
 
 @get("/me", guards=[signed_in], opt=says("Who I am", tag="people"))
@@ -203,8 +167,6 @@ ROUTES = Router(
     "/",
     route_handlers=[
         sign_up,
-        sign_in,
-        sign_out,
         me,
         make_wallet,
         change_passphrase,

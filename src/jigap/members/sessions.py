@@ -1,0 +1,293 @@
+"""Sessions: who is signed in, from where, and until when.
+
+A session is a random token that only its owner has; here there is only its hash. It ends when it is
+signed out or revoked, some hours after it was opened, and when it was not used for a while; however
+it ended, whoever comes with its token is told the same.
+
+Every request asks whose session it is, so that is one prepared read. When a session was last seen
+is written at most once a minute.
+"""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from jigap import audit, entropy
+from jigap.clock import Clock
+from jigap.database import Database, DatabaseBusy, prepared
+from jigap.members import records
+from jigap.members.device import label_of
+from jigap.members.member import Member
+from jigap.members.tables import members, sessions
+from jigap.refusal import Kind, Refusal
+
+SEEN_EVERY_MS = 60_000
+ADDRESS_MAX_CHARS = 64
+
+
+class SessionMissing(Refusal):
+    """The token is missing, unknown, expired or signed out."""
+
+    code = "session_missing"
+    kind = Kind.UNAUTHENTICATED
+    hint = "Sign in with POST /api/v1/session and send Authorization: Bearer <token>."
+
+
+class SessionUnknown(Refusal):
+    """This member has no such session."""
+
+    code = "session_unknown"
+    kind = Kind.MISSING
+    hint = "GET /api/v1/sessions lists the sessions there are."
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that was just opened. ``token`` is shown to its owner once."""
+
+    id: str
+    token: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A member who asks, and the session they ask in."""
+
+    member: Member
+    session_id: str
+    token_hash: bytes
+    second_factor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionListed:
+    """One of a member's sessions, as its owner sees it."""
+
+    id: str
+    created_ms: int
+    last_seen_ms: int
+    expires_ms: int
+    address: str
+    device: str
+    second_factor: bool
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a request comes from: network address and what the program says it is."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+NOBODY = Visitor()
+
+
+class Sessions:
+    """All sessions, with their two limits: since opening, and since last seen."""
+
+    def __init__(self, database: Database, clock: Clock, *, ttl_s: int, idle_s: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._ttl_ms = ttl_s * 1000
+        self._idle_ms = idle_s * 1000
+        self._seen_every_ms = min(SEEN_EVERY_MS, self._idle_ms // 4)
+
+    async def authenticate(self, token: str) -> SignedIn:
+        """Whose session it is. Raises ``SessionMissing``."""
+        hash_, now_ms = token_hash(token), self._clock.now_ms()
+        row = await self._database.read(_living, hash_, now_ms, now_ms - self._idle_ms)
+        if row is None:
+            raise SessionMissing("This session is unknown or has ended.")
+        if row.last_seen_ms <= now_ms - self._seen_every_ms:
+            with suppress(DatabaseBusy):  # a busy database is no reason not to answer
+                await self._database.write(_see, hash_, now_ms)
+        return SignedIn(records.member_of(row), row.session_id, hash_, row.second_factor)
+
+    def open(
+        self,
+        connection: Connection,
+        member_id: str,
+        visitor: Visitor,
+        *,
+        second_factor: bool,
+        cookie: bool = False,
+    ) -> NewSession:
+        """A new session, in the caller's transaction; this member's ended ones are dropped."""
+        now_ms = self._clock.now_ms()
+        token, id_ = entropy.new_token(), entropy.new_id("se", now_ms)
+        address = visitor.address[:ADDRESS_MAX_CHARS]
+        connection.execute(*_drop_ended(member_id, now_ms, now_ms - self._idle_ms))
+        connection.execute(
+            _INSERT,
+            {
+                "token_hash": token_hash(token),
+                "id": id_,
+                "member_id": member_id,
+                "second_factor": second_factor,
+                "cookie": cookie,
+                "address": address,
+                "device": label_of(visitor.user_agent),
+                "created_ms": now_ms,
+                "last_seen_ms": now_ms,
+                "expires_ms": now_ms + self._ttl_ms,
+            },
+        )
+        audit.append(connection, now_ms=now_ms, actor=member_id, action="session:open", object_=id_)
+        return NewSession(id_, token, now_ms + self._ttl_ms)
+
+    async def of(self, asker: SignedIn) -> list[SessionListed]:
+        """The living sessions of whoever asks, the newest first."""
+        now_ms = self._clock.now_ms()
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                *_living_of(asker.member.id, now_ms, now_ms - self._idle_ms)
+            ).all()
+        )
+        return [
+            SessionListed(
+                row.id,
+                row.created_ms,
+                row.last_seen_ms,
+                row.expires_ms,
+                row.address,
+                row.device,
+                row.second_factor,
+                row.id == asker.session_id,
+            )
+            for row in rows
+        ]
+
+    async def end(self, asker: SignedIn, session_id: str) -> None:
+        """End one session of whoever asks. Raises ``SessionUnknown``."""
+        now_ms = self._clock.now_ms()
+        ended = await self._database.write(
+            _end_one, asker.member.id, session_id, now_ms, now_ms - self._idle_ms
+        )
+        if not ended:
+            raise SessionUnknown("There is no such session.")
+
+    async def end_others(self, asker: SignedIn) -> None:
+        """End every session of whoever asks but the one they ask in."""
+        await self._database.write(
+            end_sessions, asker.member.id, self._clock.now_ms(), but=asker.session_id
+        )
+
+
+def end_sessions(
+    connection: Connection,
+    member_id: str,
+    now_ms: int,
+    *,
+    but: str = "",
+    actor: str = "",
+) -> None:
+    """End all sessions of a member, or all ``but`` one, in the caller's transaction.
+
+    ``actor`` is who wants it, if not the member. Appends to the trail, so it comes late.
+    """
+    done = connection.execute(
+        update(sessions)
+        .where(
+            sessions.c.member_id == member_id,
+            sessions.c.id != but,
+            sessions.c.revoked_ms.is_(None),
+        )
+        .values(revoked_ms=now_ms)
+    )
+    if done.rowcount:
+        audit.append(
+            connection,
+            now_ms=now_ms,
+            actor=actor or member_id,
+            action="session:end_all",
+            object_=member_id,
+        )
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a session token: it is random, so a plain hash keeps it."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _end_one(
+    connection: Connection,
+    member_id: str,
+    session_id: str,
+    now_ms: int,
+    seen_after_ms: int,
+) -> bool:
+    mine = (sessions.c.id == session_id) & (sessions.c.member_id == member_id)
+    living = (sessions.c.expires_ms > now_ms) & (sessions.c.last_seen_ms > seen_after_ms)
+    done = connection.execute(
+        update(sessions)
+        .where(mine, living, sessions.c.revoked_ms.is_(None))
+        .values(revoked_ms=now_ms)
+    )
+    if done.rowcount:
+        audit.append(
+            connection, now_ms=now_ms, actor=member_id, action="session:end", object_=session_id
+        )
+    return done.rowcount == 1
+
+
+def _living(
+    connection: Connection, hash_: bytes, now_ms: int, seen_after_ms: int
+) -> records.AnyRow | None:
+    return connection.execute(*_by_token(hash_, now_ms, seen_after_ms)).first()
+
+
+def _see(connection: Connection, hash_: bytes, now_ms: int) -> None:
+    connection.execute(*_seen(hash_, now_ms))
+
+
+@prepared
+def _by_token(token_hash: Any, now_ms: Any, seen_after_ms: Any) -> Any:
+    return (
+        records.joined(
+            sessions.c.id.label("session_id"), sessions.c.second_factor, sessions.c.last_seen_ms
+        )
+        .join(sessions, sessions.c.member_id == members.c.id)
+        .where(
+            sessions.c.token_hash == token_hash,
+            sessions.c.expires_ms > now_ms,
+            sessions.c.last_seen_ms > seen_after_ms,
+            sessions.c.revoked_ms.is_(None),
+            members.c.closed_ms.is_(None),
+        )
+    )
+
+
+@prepared
+def _seen(token_hash: Any, now_ms: Any) -> Any:
+    return update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_ms=now_ms)
+
+
+@prepared
+def _living_of(member_id: Any, now_ms: Any, seen_after_ms: Any) -> Any:
+    return (
+        select(sessions)
+        .where(
+            sessions.c.member_id == member_id,
+            sessions.c.expires_ms > now_ms,
+            sessions.c.last_seen_ms > seen_after_ms,
+            sessions.c.revoked_ms.is_(None),
+        )
+        .order_by(sessions.c.id.desc())
+    )
+
+
+@prepared
+def _drop_ended(member_id: Any, now_ms: Any, seen_after_ms: Any) -> Any:
+    return delete(sessions).where(
+        sessions.c.member_id == member_id,
+        (sessions.c.expires_ms <= now_ms) | (sessions.c.last_seen_ms <= seen_after_ms),
+    )
+
+
+_INSERT = insert(sessions)
