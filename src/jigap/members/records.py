@@ -172,16 +172,18 @@ def take_attempt(connection: Connection, login_index: bytes, now_ms: int) -> int
 
     Counted first, so that a hundred guesses at once are a hundred failures.
     """
-    insert_if_absent(
-        connection,
-        sign_in_attempts,
-        login_index=login_index,
-        failures=0,
-        retry_at_ms=0,
-        last_ms=now_ms,
-    )
     mine = sign_in_attempts.c.login_index == login_index
-    row = connection.execute(select(sign_in_attempts).where(mine).with_for_update()).one()
+    row = None
+    while row is None:  # a sign-in that succeeds at this moment may take the row away
+        insert_if_absent(
+            connection,
+            sign_in_attempts,
+            login_index=login_index,
+            failures=0,
+            retry_at_ms=0,
+            last_ms=now_ms,
+        )
+        row = connection.execute(select(sign_in_attempts).where(mine).with_for_update()).first()
     if row.retry_at_ms > now_ms:
         return int(-(-(row.retry_at_ms - now_ms) // 1000))
     forgotten = now_ms - row.last_ms > FORGET_FAILURES_MS

@@ -6,8 +6,8 @@ Sessions are made anew: whoever was signed in signs in once more.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_sign_in"
-down_revision = "0002_realname"
+revision = "0004_sign_in"
+down_revision = "0003_directory"
 branch_labels = None
 depends_on = None
 
