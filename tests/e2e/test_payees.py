@@ -12,8 +12,7 @@ from .client import Client
 @pytest.fixture(scope="module")
 def operator(shared_platform: processes.Running) -> Iterator[Client]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    yield stranger.sign_in(boss["member_id"], boss["password"])
+    yield stranger.operator(shared_platform)
     stranger.http.close()
 
 

@@ -20,8 +20,8 @@ from jigap.keys import ring
 from jigap.members import (
     Argon2Pool,
     Member,
-    Members,
     SignInFailed,
+    SignIns,
     directory,
     get,
     personal,
@@ -183,13 +183,13 @@ async def test_a_failed_sign_in_costs_the_same_whoever_is_there(
 ) -> None:
     everybody = await _everybody(crowd)
     pool = Argon2Pool()
-    members = Members(crowd.database, crowd.ring, crowd.clock, pool, session_ttl_s=3600)
+    door = SignIns(crowd.database, crowd.ring, crowd.clock, pool, crowd.sessions)
     hash_ = await pool.hash(PASSWORD)
     await crowd.database.write(_set_passwords, hash_)
 
     async def fail(login: str) -> None:
         with pytest.raises(SignInFailed):
-            await members.sign_in(login, "another password")
+            await door.sign_in(login, "another password")
 
     costs = {how: await counted.of(lambda who=who: fail(who[0])) for how, who in everybody.items()}
     _same(costs)
