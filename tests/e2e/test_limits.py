@@ -24,8 +24,7 @@ class Town:
 @pytest.fixture(scope="module")
 def town(shared_platform: processes.Running) -> Iterator[Town]:
     stranger = Client.at(shared_platform.url)
-    boss = shared_platform.person("operator")
-    operator = stranger.sign_in(boss["member_id"], boss["password"])
+    operator = stranger.operator(shared_platform)
     payer, seller = stranger.member(operator), stranger.member(operator)
     token = operator.new_token()
     operator.mint(token, payer, "1000")

@@ -12,7 +12,7 @@ from jigap import members
 from jigap.clock import SimulatedClock
 from jigap.database import Database
 from jigap.keys import KeyRing
-from jigap.members import Member, Members
+from jigap.members import Member, Members, Sessions, SignIns
 from jigap.realname import (
     Approved,
     CodeInquiry,
@@ -68,6 +68,8 @@ class World:
     members: Members
     agency: Any
     realname: RealName
+    sessions: Sessions
+    sign_ins: SignIns
     seen: dict[str, Member] = field(default_factory=dict)
 
     async def member(self, login: str = "minji") -> Member:
@@ -110,8 +112,11 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     clock = SimulatedClock()
     agency = Scripted() if agency is None else agency
     realname = RealName(database, ring, agency, clock, Settings(**settings))
-    people = Members(database, ring, clock, _PlainPasswords())
-    return World(database, ring, clock, people, agency, realname)
+    passwords = _PlainPasswords()
+    people = Members(database, ring, clock, passwords)
+    sessions = Sessions(database, clock, ttl_s=3600, idle_s=3600)
+    sign_ins = SignIns(database, ring, clock, passwords, sessions)
+    return World(database, ring, clock, people, agency, realname, sessions, sign_ins)
 
 
 @dataclass

@@ -100,19 +100,19 @@ async def people(at: Desk) -> None:
 async def test_the_right_person_sets_the_password_and_every_session_ends(database):
     at = desk(database)
     member = await at.here.verified("minji")
-    session = await at.here.members.sign_in("minji", "correct horse battery")
+    session = await at.here.sign_ins.sign_in("minji", "correct horse battery")
     for _ in range(3):
         with pytest.raises(members.SignInFailed):
-            await at.here.members.sign_in("minji", "wrong wrong wrong")
+            await at.here.sign_ins.sign_in("minji", "wrong wrong wrong")
     reset = await at.ask()
     assert not reset.done
     done = await at.resets.confirm(reset.id, CODE, NEW, address="203.0.113.9")
     assert done.done
     with pytest.raises(SessionMissing):
-        await at.here.members.authenticate(session.token)
+        await at.here.sessions.authenticate(session.token)
     with pytest.raises(members.SignInFailed):
-        await at.here.members.sign_in("minji", "correct horse battery")
-    await at.here.members.sign_in("minji", NEW)
+        await at.here.sign_ins.sign_in("minji", "correct horse battery")
+    await at.here.sign_ins.sign_in("minji", NEW)
     told = await at.here.database.read(
         lambda c: c.execute(
             select(events.events.c.kind).where(events.events.c.member_id == member.id)
@@ -135,10 +135,10 @@ async def test_failed_sign_ins_are_forgotten(sqlite_database):
     await at.here.verified("minji")
     for _ in range(12):
         with pytest.raises((members.SignInFailed, members.SignInWait)):
-            await at.here.members.sign_in("minji", "wrong wrong wrong")
+            await at.here.sign_ins.sign_in("minji", "wrong wrong wrong")
     reset = await at.ask()
     await at.resets.confirm(reset.id, CODE, NEW)
-    assert (await at.here.members.sign_in("minji", NEW)).token
+    assert (await at.here.sign_ins.sign_in("minji", NEW)).token
 
 
 async def test_a_check_for_a_password_changes_nothing_else_of_the_member(sqlite_database):
@@ -296,7 +296,7 @@ async def test_a_code_is_good_once(database):
     await at.resets.confirm(reset.id, CODE, NEW)
     with pytest.raises(ResetOver):
         await at.resets.confirm(reset.id, CODE, "yet another password")
-    await at.here.members.sign_in("minji", NEW)
+    await at.here.sign_ins.sign_in("minji", NEW)
 
 
 async def test_of_two_confirmations_at_once_one_sets_the_password(database):
