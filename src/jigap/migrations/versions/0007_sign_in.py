@@ -6,8 +6,8 @@ Sessions are made anew: whoever was signed in signs in once more.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_sign_in"
-down_revision = "0005_recovery"
+revision = "0007_sign_in"
+down_revision = "0006_audit_seals"
 branch_labels = None
 depends_on = None
 
