@@ -73,6 +73,9 @@ class Settings:
     portone_channel_key: str = _setting("", "Identity verification channel at PortOne.")
     portone_store_id: str = _setting("", "Store at PortOne; empty means the secret's own.")
     portone_url: str = _setting("", "Address of PortOne; empty means its public one.")
+    portone_wrong_codes: str = _setting(
+        "", "The channel's own codes (pgCode, with commas) that mean: the code was wrong."
+    )
     realname_ttl_s: int = _setting(300, "How long a code that was sent can be typed.")
     realname_tries: int = _setting(5, "Codes that may be tried in one check before it is burnt.")
     realname_day_member: int = _setting(10, "Checks a member may begin in a day (UTC).")

@@ -256,6 +256,7 @@ def build_agency(settings: Settings, clock: Clock) -> Provider | None:
             settings.portone_channel_key,
             store_id=settings.portone_store_id,
             url=settings.portone_url,
+            wrong_codes=[one.strip() for one in settings.portone_wrong_codes.split(",")],
         )
     if settings.realname_provider != "agency":
         raise SettingInvalid("realname_provider is agency or portone.", setting="realname_provider")

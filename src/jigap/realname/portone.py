@@ -4,12 +4,17 @@ PortOne sends the code by SMS through the channel of the store and confirms what
 Our id of the check is PortOne's too, so that asking again finds the first asking: "already sent"
 and "already verified" are good news. What it verified is compared with what was asked.
 
-Nothing of an SDK error but its kind is used or logged: their texts hold what was sent.
+Of an SDK error only its kind, and the channel's own code, are logged: texts hold what was sent.
+
+Whatever the channel has against a code arrives as one kind of error, with a code and a text of the
+channel's own. Only what clearly says so is a wrong code, the end of the time or of the tries; every
+other trouble of the channel is a doubt, and the same code may be sent again.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import re
+from collections.abc import Collection, Coroutine
 from typing import Any, TypeVar
 
 from jigap.members import phone_digits
@@ -31,6 +36,15 @@ from jigap.refusal import Kind, Refusal
 
 log = logging.getLogger("jigap.realname")
 
+#: Words in channels' messages, in the order in which they are looked for.
+_SAYS: tuple[tuple[re.Pattern[str], CodeAnswer], ...] = (
+    (re.compile("횟수|too many|attempts", re.I), Rejected(Reason.BURNT)),
+    (re.compile("만료|시간|expired", re.I), Rejected(Reason.EXPIRED)),
+    (
+        re.compile("인증 ?번호.*(불일치|일치하지|틀|다릅|잘못|오류)|(wrong|invalid) otp", re.I),
+        WrongCode(),
+    ),
+)
 DEFAULT_URL = "https://api.portone.io"
 T = TypeVar("T")
 
@@ -56,8 +70,11 @@ class PortOne:
         store_id: str = "",
         url: str = "",
         timeout_ms: int = 10_000,
+        wrong_codes: Collection[str] = (),
     ) -> None:
-        """Raises ``PortOneMissing`` or ``AgencySettingInvalid``."""
+        """``wrong_codes``: the channel's own codes (pgCode) for a wrong code.
+
+        Raises ``PortOneMissing`` or ``AgencySettingInvalid``."""
         try:
             from portone_server_sdk import IdentityVerificationClient, errors
         except ImportError:
@@ -67,6 +84,7 @@ class PortOne:
             secret=secret, base_url=agency_address(url or DEFAULT_URL), store_id=store_id or None
         )
         self._channel_key = channel_key
+        self._wrong_codes = frozenset(wrong_codes)
         self._timeout_s = timeout_ms / 1000
 
     async def request(self, asked: Inquiry) -> RequestAnswer:
@@ -95,14 +113,25 @@ class PortOne:
             return _compared(answer.identity_verification, asked.details)
         except self._errors.IdentityVerificationAlreadyVerifiedError:
             return await self._verified_before(asked)
-        except self._errors.PgProviderError:
-            return WrongCode()
+        except self._errors.PgProviderError as error:
+            return self._judged(error)
         except self._errors.IdentityVerificationNotFoundError:
             return Rejected(Reason.FORGOTTEN)
         except self._errors.IdentityVerificationNotSentError:
             return Rejected(Reason.FORGOTTEN)
         except Exception as error:
             return self._trouble(error)
+
+    def _judged(self, error: Any) -> CodeAnswer:
+        """What the channel has against a code."""
+        if error.pg_code in self._wrong_codes:
+            return WrongCode()
+        for words, answer in _SAYS:
+            if words.search(error.pg_message):
+                return answer
+        kind = re.sub(r"[^A-Za-z0-9_-]", "", str(error.pg_code))[:20]
+        log.warning("PortOne's channel had trouble with a code (pgCode %s)", kind)
+        return InDoubt(f"PortOne's channel had trouble (pgCode {kind})")
 
     async def close(self) -> None:
         """Give the connections back."""

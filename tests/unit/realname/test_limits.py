@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from jigap.keys import KeyRing
 from jigap.realname import RealNameLimit
-from jigap.realname.codes import TRIES_MAX
 from jigap.realname.limits import DAY_MS, Caps, network_of, note_refused, take
 from jigap.realname.tables import realname_days
 from jigap.settings import Settings
@@ -68,14 +67,6 @@ async def test_others_are_not_counted_with_me(sqlite_database):
 def test_one_member_alone_cannot_use_up_a_strangers_number():
     default = Settings()
     assert default.realname_day_member < default.realname_day_number
-
-
-def test_guessing_a_number_all_day_succeeds_once_in_ten_thousand_days():
-    default = Settings()
-    a_day = default.realname_day_number + default.realname_day_owner + default.realname_day_reset
-    chance = a_day * default.realname_tries / 10**6
-    assert default.realname_tries == TRIES_MAX
-    assert chance <= 1e-4
 
 
 def test_keys_hold_no_number_and_no_member():

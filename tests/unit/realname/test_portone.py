@@ -113,6 +113,37 @@ async def test_every_other_no_has_its_answer(here, status, body, answer):
     assert said == answer or (answer is InDoubt and isinstance(said, InDoubt))
 
 
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ("인증번호 불일치", WrongCode()),
+        ("인증번호가 일치하지 않습니다.", WrongCode()),
+        ("입력하신 인증 번호가 잘못되었습니다", WrongCode()),
+        ("인증번호 입력 횟수를 초과하였습니다", Rejected(Reason.BURNT)),
+        ("인증번호 유효시간이 만료되었습니다", Rejected(Reason.EXPIRED)),
+        ("시스템 점검중입니다", InDoubt),
+        ("통신사 응답 오류", InDoubt),
+        ("", InDoubt),
+    ],
+)
+async def test_trouble_of_the_channel_is_no_wrong_code(here, message, answer):
+    twin, portone, _ = here
+    await portone.request(inquiry())
+    twin.refuse_with = 502, {"type": "PG_PROVIDER", "pgCode": "B999", "pgMessage": message}
+    said = await portone.confirm(typed(twin.code))
+    assert said == answer or (answer is InDoubt and isinstance(said, InDoubt))
+    twin.refuse_with = None
+    assert await portone.confirm(typed(twin.code)) == Approved()
+
+
+async def test_the_operator_can_say_which_code_of_the_channel_means_a_wrong_code(here):
+    twin, _, url = here
+    portone = PortOne("portone-secret", "channel", url=url, wrong_codes=["B777"])
+    twin.refuse_with = 502, {"type": "PG_PROVIDER", "pgCode": "B777", "pgMessage": "?"}
+    assert await portone.confirm(typed("000000")) == WrongCode()
+    await portone.close()
+
+
 async def test_trouble_says_nothing_personal(here, free_port):
     portone = PortOne("portone-secret", "channel", url=f"http://127.0.0.1:{free_port}")
     said = await portone.request(inquiry())
