@@ -22,8 +22,8 @@ from tests.fault.world import CHAIN_ID, PASSPHRASE, LyingNode, World, dump, load
 @pytest.fixture
 async def one(database: Database, tmp_path: Path) -> AsyncIterator[World]:
     async with world(database, tmp_path) as made:
-        made.payer = await made.add_member("payer")  # type: ignore[attr-defined]
-        made.payee = await made.add_member("payee")  # type: ignore[attr-defined]
+        made.payer = await made.add_member("payer")
+        made.payee = await made.add_member("payee")
         await made.add_token("EST", "payer", "100")
         yield made
 

@@ -35,8 +35,8 @@ EST = 10**18
 @pytest.fixture
 async def one(database: Database, tmp_path: Path) -> AsyncIterator[World]:
     async with world(database, tmp_path) as made:
-        made.payer = await made.add_member("payer")  # type: ignore[attr-defined]
-        made.payee = await made.add_member("payee")  # type: ignore[attr-defined]
+        made.payer = await made.add_member("payer")
+        made.payee = await made.add_member("payee")
         await made.add_token("EST", "payer", "100")
         yield made
 
@@ -181,8 +181,8 @@ async def test_a_payer_whose_symid_was_revoked_is_refused_before_anything_is_sig
 @asynccontextmanager
 async def two_people(database: Database, root: Path, node: LyingNode, **changes: Any):
     async with world(database, root, node, **changes) as one:
-        one.payer = await one.add_member("payer")  # type: ignore[attr-defined]
-        one.payee = await one.add_member("payee")  # type: ignore[attr-defined]
+        one.payer = await one.add_member("payer")
+        one.payee = await one.add_member("payee")
         await one.add_token("EST", "payer", "100")
         yield one
 

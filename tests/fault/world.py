@@ -36,7 +36,6 @@ from jigap.node.client import (
     ChainCitizen,
     ChainContract,
     ChainHeader,
-    ChainTransaction,
     NodeUnreachable,
     Submitted,
     Waiting,
@@ -54,6 +53,7 @@ from jigap.node.transition import (
     signer_of,
 )
 from jigap.settings import Settings
+from tests.blocks import as_client_sees
 
 CHAIN_ID = 7777
 PASSPHRASE = "correct horse battery"
@@ -86,7 +86,7 @@ class LyingNode:
         self.rules = Rules(CHAIN_ID)
         self.tip = first.tip()
         self.start = MemoryReader(dict(self.tip.state.items()))  # type: ignore[attr-defined]
-        self.blocks = [_shown(first.finalized, first.block.hash)]
+        self.blocks = [as_client_sees(first.finalized, first.block.hash)]
         self.pool: dict[bytes, transaction.SignedTransaction] = {}
         self.citizens: list[CitizenCandidate] = []
         self.seen: list[bytes] = []
@@ -189,7 +189,7 @@ class LyingNode:
         self.citizens = []
         for one in done.body.transactions:
             self.pool.pop(one.hash, None)
-        self.blocks.append(_shown(done, done.header.hash))
+        self.blocks.append(as_client_sees(done, done.header.hash))
         return self.blocks[-1]
 
     def register(self, key_hash: bytes, citizen_id: bytes) -> bytes:
@@ -236,6 +236,7 @@ class World:
         self.settings = Settings(data_dir=str(root), **settings)
         self.database = database
         self.node = node
+        self.payer = self.payee = ""  # ids of the two whom most tests are about
         self.clock = SimulatedClock(1_800_000_000_000)
         ring_file = root / "master.json"
         self.ring = KeyRing.load(ring_file) if ring_file.exists() else KeyRing.create(ring_file)
@@ -398,48 +399,3 @@ class _Signer:
 
     def sign(self, wanted: transaction.Transaction, chain_id: int) -> transaction.SignedTransaction:
         return transaction.sign(wanted, self._key, chain_id)
-
-
-def _shown(done: Any, hash_: bytes) -> ChainBlock:
-    """A finalized block as a client sees it."""
-    header = done.header
-    return ChainBlock(
-        number=header.number,
-        hash=hash_,
-        parent_hash=header.parent_hash,
-        time_ms=header.time_ms,
-        transactions=tuple(
-            ChainTransaction(
-                hash=signed.hash,
-                sender=signed.transaction.sender,
-                nonce=signed.transaction.nonce,
-                to=signed.transaction.to,
-                value=signed.transaction.value,
-                input=signed.transaction.input,
-                type=signed.transaction.type,
-                extra_data=signed.transaction.extra_data,
-                gas_price=signed.transaction.gas_price,
-                gas_limit=signed.transaction.gas_limit,
-                status=bool(receipt.status),
-                gas_used=receipt.gas_used,
-                err_code=receipt.err_code,
-                contract_address=receipt.contract_address,
-                index=position,
-            )
-            for position, (signed, receipt) in enumerate(
-                zip(done.body.transactions, done.receipts, strict=True)
-            )
-        ),
-        citizens=tuple(
-            ChainCitizen(
-                hash=signed.hash,
-                symid=signed.transaction.symid,
-                key_hash=signed.transaction.key_hash,
-                ca=signed.transaction.sender,
-                status=signed.transaction.status,
-                v_flag=signed.transaction.v_flag,
-                write_time=signed.transaction.write_time,
-            )
-            for signed in done.body.citizens
-        ),
-    )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, create_engine
+from tests.blocks import as_client_sees
 
 from jigap import index
 from jigap.chain import citizen, gas, sct20, transaction
@@ -20,13 +21,12 @@ from jigap.chain.signature import PrivateKey
 from jigap.chain.symid import FIRST_CA, contract_address, make
 from jigap.database import metadata
 from jigap.index import AccountView, Book, records
-from jigap.node.client import ChainBlock, ChainCitizen, ChainTransaction
+from jigap.node.client import ChainBlock
 from jigap.node.genesis import FirstBlock, Genesis, GenesisAccount, first_block
 from jigap.node.state import MemoryReader, State
 from jigap.node.transition import (
     Candidate,
     CitizenCandidate,
-    Finalized,
     Rules,
     Tip,
     finalize,
@@ -133,7 +133,7 @@ class Chain:
         made = finalize(self.tip, execution, time_ms, PEOPLE[0], RULES)
         self.state.apply(made.changes)
         self.tip = Tip(made.header, made.header.hash, self.state, made.sum)
-        self.blocks.append(seen(made))
+        self.blocks.append(as_client_sees(made, made.header.hash))
 
 
 def _fields(what: str, contract: bytes, sender: bytes, other: bytes, amount: int) -> dict[str, Any]:
@@ -161,55 +161,13 @@ def _fields(what: str, contract: bytes, sender: bytes, other: bytes, amount: int
     return fields | {"type": 1, "to": to, "input": sct20.encode(calls[what]), "gas_limit": limit}
 
 
-def seen(made: Finalized) -> ChainBlock:
-    """The block as the node's client shows it."""
-    return ChainBlock(
-        number=made.header.number,
-        hash=made.header.hash,
-        parent_hash=made.header.parent_hash,
-        time_ms=made.header.time_ms,
-        transactions=tuple(
-            ChainTransaction(
-                hash=signed.hash,
-                sender=signed.transaction.sender,
-                nonce=signed.transaction.nonce,
-                to=signed.transaction.to,
-                value=signed.transaction.value,
-                input=signed.transaction.input,
-                type=signed.transaction.type,
-                extra_data=signed.transaction.extra_data,
-                gas_price=signed.transaction.gas_price,
-                gas_limit=signed.transaction.gas_limit,
-                status=receipt.status,
-                gas_used=receipt.gas_used,
-                err_code=receipt.err_code,
-                contract_address=receipt.contract_address,
-                index=position,
-            )
-            for position, (signed, receipt) in enumerate(
-                zip(made.body.transactions, made.receipts, strict=True)
-            )
-        ),
-        citizens=tuple(
-            ChainCitizen(
-                hash=signed.hash,
-                symid=signed.transaction.symid,
-                key_hash=signed.transaction.key_hash,
-                ca=signed.transaction.sender,
-                status=signed.transaction.status,
-                v_flag=signed.transaction.v_flag,
-                write_time=signed.transaction.write_time,
-            )
-            for signed in made.body.citizens
-        ),
-    )
-
-
 def run(acts: Sequence[Act]) -> Chain:
     """The chain after the FIRST_ACTS and these."""
     tip = FIRST.tip()
     assert isinstance(tip.state, MemoryReader)
-    chain = Chain(tip.state, tip, [seen(FIRST.finalized)], [bytes(10)])
+    chain = Chain(
+        tip.state, tip, [as_client_sees(FIRST.finalized, FIRST.finalized.header.hash)], [bytes(10)]
+    )
     for what, who, whom, amount, _ in [*FIRST_ACTS, *acts]:
         chain.act(what, who, whom, amount)
     return chain
