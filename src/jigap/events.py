@@ -5,7 +5,10 @@ gap-free ``seq`` in commit order so that a reader who has seen ``seq`` 41 knows 
 """
 
 import asyncio
-from collections.abc import Collection
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -26,6 +29,9 @@ from sqlalchemy import (
 )
 
 from jigap.database import metadata
+
+#: A bell that rang this lately is rung in this process; blocks ring one every second.
+NEAR_S = 5.0
 
 #: Every kind of event there is, and what it means.
 KINDS: dict[str, str] = {
@@ -125,8 +131,15 @@ class Bell:
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[None], str | None] = {}
+        self._rung_s = -math.inf
+
+    @property
+    def is_near(self) -> bool:
+        """Whether who rings it is in this process, so that nobody need look meanwhile."""
+        return time.monotonic() - self._rung_s < NEAR_S
 
     def ring(self, about: Collection[str] | None = None) -> None:
+        self._rung_s = time.monotonic()
         for one, subject in list(self._waiting.items()):
             if about is not None and subject is not None and subject not in about:
                 continue
@@ -135,12 +148,23 @@ class Bell:
                 one.set_result(None)
 
     async def wait(self, timeout_s: float, subject: str | None = None) -> bool:
+        with self.listening(subject) as heard:
+            return await heard(timeout_s)
+
+    @contextmanager
+    def listening(self, subject: str | None = None) -> Iterator[Callable[[float], Awaitable[bool]]]:
+        """Hear from now on. Look first, then wait once: what rang while you looked is not lost."""
         one: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[one] = subject
+
+        async def heard(timeout_s: float) -> bool:
+            try:
+                await asyncio.wait_for(one, timeout_s)
+            except TimeoutError:
+                return False
+            return True
+
         try:
-            await asyncio.wait_for(one, timeout_s)
-        except TimeoutError:
-            return False
+            yield heard
         finally:
             self._waiting.pop(one, None)
-        return True

@@ -86,3 +86,22 @@ async def test_a_ring_about_everything_wakes_everybody():
     await asyncio.sleep(0)
     bell.ring()
     assert await asyncio.gather(*waiting) == [True, True]
+
+
+async def test_what_rings_while_one_looks_is_heard():
+    bell = events.Bell()
+    with bell.listening("tr_1") as heard:
+        await asyncio.sleep(0.01)  # looking takes a while
+        bell.ring({"tr_1"})
+        assert await heard(0)
+    assert not await bell.wait(0, "tr_1")
+
+
+async def test_a_bell_is_near_for_a_while_after_it_rang(monkeypatch):
+    bell = events.Bell()
+    assert not bell.is_near
+    bell.ring({"tr_1"})
+    assert bell.is_near
+    late_s = events.time.monotonic() + events.NEAR_S
+    monkeypatch.setattr(events.time, "monotonic", lambda: late_s)
+    assert not bell.is_near

@@ -39,6 +39,7 @@ from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 SIGN_AGAIN_MAX = 20
 POLL_S = 0.1
 POLL_MAX_S = 0.5
+SELDOM_S = 2.0
 #: Recent payees are as many different ones as the newest payments name.
 PAYEES_MAX = 20
 PAYEES_FROM = 200
@@ -159,14 +160,15 @@ class Payments:
         """The payment once it is final, or as it stands after ``seconds``; ``present``: as read."""
         end = time.monotonic() + min(seconds, self._settings.wait_max_s)
         pause_s = POLL_S
-        while not present.state.is_final and present.state is not Standing.DELAYED:
-            left_s = end - time.monotonic()
-            if left_s <= 0:
-                break
-            # In the dispatcher's own process the bell is quicker; looking is for all others.
-            await self._news.wait(min(left_s, pause_s), present.id)
+        while not (present.state.is_final or present.state is Standing.DELAYED):
+            with self._news.listening(present.id) as heard:
+                present = await self.get(member_id, present.id)
+                left_s = end - time.monotonic()
+                if present.state.is_final or left_s <= 0:
+                    break
+                # In the dispatcher's own process the bell will ring; looking is for all others.
+                await heard(min(left_s, SELDOM_S if self._news.is_near else pause_s))
             pause_s = min(pause_s * 1.5, POLL_MAX_S)
-            present = await self.get(member_id, present.id)
         return present
 
     def _lane_lock(self, member_id: str) -> asyncio.Lock:

@@ -169,7 +169,9 @@ async def transfer_page(
 async def transfer(request: AnyRequest, id: TransferId) -> Response[TransferShown]:
     """A payment I made or received."""
     payments, me, seconds = platform(request).payments, caller(request), wait_s(request)
-    found = await payments.wait(me.id, await payments.get(me.id, id), seconds)
+    found = await payments.get(me.id, id)
+    if seconds:
+        found = await payments.wait(me.id, found, seconds)
     return Response((await transfers_shown(request, [found]))[0], headers=waited(seconds))
 
 
