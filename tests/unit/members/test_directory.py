@@ -144,7 +144,9 @@ async def test_hiding_twice_is_written_down_once(crowd: People) -> None:
         await crowd.directory.let_find_by_name(minji, wanted)
     actions = await crowd.database.read(
         lambda c: c.scalars(
-            select(audit_trail.c.action).where(audit_trail.c.action.startswith("directory:"))
+            select(audit_trail.c.action)
+            .where(audit_trail.c.action.startswith("directory:"))
+            .order_by(audit_trail.c.id)
         ).all()
     )
     assert actions == ["directory:hide", "directory:show"]
