@@ -382,7 +382,7 @@ class Dispatcher:
             for one in leaving
             if (one.outgoing.state, one.state) == (State.SIGNED, State.UNKNOWN)
         }
-        frozen = members.frozen_among(connection, new)
+        frozen = members.frozen_among(connection, new, lock=True)
         kept = [one for one in leaving if one.outgoing.sender not in frozen]
         changes = [(one.outgoing, one.state, one.outgoing.message) for one in kept]
         lanes.move(connection, self._chain_id, changes, now_ms)
@@ -409,6 +409,9 @@ class Dispatcher:
             self._retried_ms = now_ms
             if await self._database.read(self._needs_gas):
                 await self._database.write(self._refill_stranded)
+            if await self._database.read(transfers.stuck.is_due, self._settings, now_ms):
+                found = await self._database.write(transfers.stuck.note, self._settings, now_ms)
+                log.warning("no block ends %s", ", ".join(found))
             if await self._database.read(realname.has_overdue, now_ms):
                 await self._database.write(realname.expire_overdue, now_ms)
         if not 0 <= now_ms - self._heartbeat_ms < HEARTBEAT_MS:
@@ -440,7 +443,7 @@ class Dispatcher:
         for sender in sorted(senders):
             member = members.by_symid(connection, sender)
             purse = refills.purse(connection, self._chain_id, sender)
-            if member is not None and purse.free_hug < 0:
+            if member is not None and not member.frozen and purse.free_hug < 0:
                 found.append((sender, member.id, -purse.free_hug))
         return found
 
@@ -454,7 +457,16 @@ class Dispatcher:
 
 
 def _wishes(connection: Connection) -> tuple[list[tokens.Operation], bool]:
-    return tokens.wished(connection), bool(refills.wished(connection, limit=1))
+    """Operations to sign, and whether there are refills; what spends a frozen member's waits."""
+    operations = tokens.wished(connection)
+    sources = {one.wish.account for one in operations if one.wish.spends_for_another}
+    frozen = members.frozen_among(connection, sources)
+    free = [
+        one
+        for one in operations
+        if not (one.wish.spends_for_another and one.wish.account in frozen)
+    ]
+    return free, bool(refills.wished(connection, limit=1))
 
 
 def _after(

@@ -42,6 +42,7 @@ KINDS: dict[str, str] = {
     "transfer.refused": "The chain refused a payment; the amount is free again.",
     "transfer.void": "A payment can never happen any more; the amount is free again.",
     "transfer.external": "Tokens moved by a transaction that is not a payment of ours.",
+    "transaction.stuck": "No block takes a transaction nor its cancel; operators see it.",
     "wallet.active": "A wallet has its SymID and can pay.",
     "passphrase.changed": "The payment passphrase was changed.",
     "password.reset": "The password was set anew after a real-name check; all sessions ended.",

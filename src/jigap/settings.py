@@ -123,6 +123,9 @@ class Settings:
     transfer_deadline_ms: int = _setting(
         120_000, "After this long a payment that is not in a block is cancelled on the chain."
     )
+    stuck_after_s: int = _setting(
+        300, "A transaction that is this long past its deadline is shown to operators as stuck."
+    )
     payment_limit_level_1: str = _setting(
         "5000000", "Most tokens in one payment of a member whom an operator verified by hand."
     )

@@ -22,6 +22,7 @@ from jigap.members import (
     Directory,
     Factors,
     Favourites,
+    Freezing,
     LevelLimits,
     Members,
     Proofs,
@@ -67,6 +68,7 @@ class App:
     favourites: Favourites
     wallets: Wallets
     limits: SpendingLimits
+    freezing: Freezing
     realname: RealName
     password_resets: PasswordResets
     tokens: Tokens
@@ -162,6 +164,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     sessions = Sessions(
         database, clock, ttl_s=settings.session_ttl_s, idle_s=settings.session_idle_s
     )
+    proofs = Proofs(database, clock, passwords)
     return App(
         settings=settings,
         folder=folder,
@@ -178,13 +181,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         members=Members(database, ring, clock, passwords),
         sessions=sessions,
         sign_ins=SignIns(database, ring, clock, passwords, sessions),
-        factors=Factors(database, ring, clock, Proofs(database, clock, passwords)),
+        factors=Factors(database, ring, clock, proofs),
         directory=directory,
         favourites=Favourites(database, ring, clock, directory),
         wallets=Wallets(database, vault, clock, work, news),
         limits=SpendingLimits(database, vault, clock, settings),
         realname=realname,
         password_resets=PasswordResets(database, ring, realname, passwords, clock, settings),
+        freezing=Freezing(database, ring, clock, settings.chain_id, proofs),
         tokens=Tokens(
             database,
             client,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     func,
     insert,
     select,
@@ -67,6 +69,7 @@ outgoing = Table(
     Column("last_sent_ms", BigInteger, nullable=False, default=0),
     Column("block_number", BigInteger, nullable=True),
     Column("final_ms", BigInteger, nullable=True),
+    Column("stuck_ms", BigInteger, nullable=True),
     UniqueConstraint("chain_id", "sender", "tag"),
     Index("ix_outgoing_unfinished", "final", "sender", "nonce"),
 )
@@ -207,6 +210,62 @@ def _move(
             outgoing.c.final.is_(False),
         )
         .values(state=state, message=message, last_sent_ms=last_sent_ms)
+    )
+
+
+def expire_unsent(connection: Connection, chain_id: int, sender: bytes, now_ms: int) -> int:
+    """End the time of what has never left us: its cancel goes out instead; how many there were."""
+    ended = connection.execute(*_expire_unsent(chain_id, sender, now_ms))
+    return int(ended.rowcount)
+
+
+@prepared
+def _expire_unsent(chain_id: Any, sender: Any, deadline_ms: Any) -> Any:
+    return (
+        update(outgoing)
+        .where(
+            outgoing.c.chain_id == chain_id,
+            outgoing.c.sender == sender,
+            outgoing.c.state == State.SIGNED.value,
+            outgoing.c.deadline_ms > deadline_ms,
+        )
+        .values(deadline_ms=deadline_ms)
+    )
+
+
+def note_stuck(
+    connection: Connection, chain_id: int, deadline_ms: int, now_ms: int
+) -> list[Outgoing]:
+    """What is unfinished though its deadline was before ``deadline_ms``, noted once each."""
+    late = and_(_is_late(chain_id, deadline_ms), outgoing.c.stuck_ms.is_(None))
+    rows = connection.execute(select(outgoing).where(late)).all()
+    if rows:
+        connection.execute(update(outgoing).where(late).values(stuck_ms=now_ms))
+    return [_outgoing(row) for row in rows]
+
+
+def stuck(connection: Connection, chain_id: int, limit: int) -> list[tuple[Outgoing, int]]:
+    """What was noted as stuck and is still unfinished, oldest first, and since when."""
+    query = select(outgoing).where(
+        outgoing.c.chain_id == chain_id,
+        outgoing.c.final.is_(False),
+        outgoing.c.stuck_ms.is_not(None),
+    )
+    rows = connection.execute(query.order_by(outgoing.c.created_ms, outgoing.c.nonce).limit(limit))
+    return [(_outgoing(row), row.stuck_ms) for row in rows]
+
+
+def has_late(connection: Connection, chain_id: int, deadline_ms: int) -> bool:
+    """Whether ``note_stuck`` would find something."""
+    late = and_(_is_late(chain_id, deadline_ms), outgoing.c.stuck_ms.is_(None))
+    return connection.scalar(select(outgoing.c.nonce).where(late).limit(1)) is not None
+
+
+def _is_late(chain_id: int, deadline_ms: int) -> ColumnElement[bool]:
+    return and_(
+        outgoing.c.chain_id == chain_id,
+        outgoing.c.final.is_(False),
+        outgoing.c.deadline_ms < deadline_ms,
     )
 
 

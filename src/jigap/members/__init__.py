@@ -44,6 +44,7 @@ from jigap.members.favourites import (
     FavouriteUnknown,
     LabelMalformed,
 )
+from jigap.members.freezing import FreezeReasonMissing, Freezing, FrozenByOperator
 from jigap.members.identity import (
     Identity,
     Nobody,
@@ -63,6 +64,7 @@ from jigap.members.limits import (
     in_force,
 )
 from jigap.members.member import (
+    FrozenBy,
     LoginMalformed,
     Member,
     MemberClosed,
@@ -109,6 +111,7 @@ from jigap.members.records import (
     count,
     frozen_among,
     get,
+    is_frozen,
     row_by_login,
     row_of,
 )
@@ -162,6 +165,10 @@ __all__ = [
     "Favourites",
     "FavouritesFull",
     "Found",
+    "FreezeReasonMissing",
+    "Freezing",
+    "FrozenBy",
+    "FrozenByOperator",
     "Identity",
     "Indexes",
     "LabelMalformed",
@@ -232,6 +239,7 @@ __all__ = [
     "hash_password",
     "in_force",
     "is_established",
+    "is_frozen",
     "login_of",
     "masked_name",
     "masked_phone",

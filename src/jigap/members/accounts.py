@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from jigap import audit, entropy, events
+from jigap import audit, entropy
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
@@ -21,8 +21,6 @@ from jigap.members.member import (
 )
 from jigap.members.passwords import Passwords
 from jigap.refusal import Kind, Refusal
-
-FROZEN_REASON_MAX_CHARS = 200
 
 
 class LoginTaken(Refusal):
@@ -57,6 +55,8 @@ class Profile:
     created_ms: int
     verified_ms: int | None
     minor: bool | None
+    frozen_ms: int | None = None
+    frozen_reason: str = ""
 
 
 class Members:
@@ -131,18 +131,6 @@ class Members:
             raise PhoneTaken("Another verified member has this phone number.") from None
         return await self.profile(member_id)
 
-    async def freeze(self, operator_id: str, name_or_id: str, reason: str) -> Profile:
-        """Stop everything of a member that is not yet broadcast. Freezing twice changes nothing."""
-        now_ms = self._clock.now_ms()
-        member_id = await self._database.write(_freeze, operator_id, name_or_id, reason, now_ms)
-        return await self.profile(member_id)
-
-    async def unfreeze(self, operator_id: str, name_or_id: str) -> Profile:
-        """Let a frozen member act again."""
-        now_ms = self._clock.now_ms()
-        member_id = await self._database.write(_unfreeze, operator_id, name_or_id, now_ms)
-        return await self.profile(member_id)
-
     def _profile(self, connection: Connection, member_id: str) -> Profile:
         member = records.get(connection, member_id)
         row = records.row_of(connection, member_id)
@@ -167,6 +155,8 @@ class Members:
             row.created_ms,
             row.verified_ms,
             member.minor,
+            row.frozen_ms,
+            row.frozen_reason,
         )
 
     def _verify(
@@ -267,34 +257,3 @@ def _known(connection: Connection, name_or_id: str) -> Member:
     if member is None:
         raise MemberUnknown("There is no such member.")
     return member
-
-
-def _freeze(
-    connection: Connection, operator_id: str, name_or_id: str, reason: str, now_ms: int
-) -> str:
-    row = _locked(connection, name_or_id)
-    if row.frozen_ms is None:
-        words = reason[:FROZEN_REASON_MAX_CHARS]
-        records.change(connection, row.id, frozen_ms=now_ms, frozen_reason=words)
-        _tell(connection, "member.frozen", operator_id, row.id, now_ms)
-    return str(row.id)
-
-
-def _unfreeze(connection: Connection, operator_id: str, name_or_id: str, now_ms: int) -> str:
-    row = _locked(connection, name_or_id)
-    if row.frozen_ms is not None:
-        records.change(connection, row.id, frozen_ms=None, frozen_reason="")
-        _tell(connection, "member.unfrozen", operator_id, row.id, now_ms)
-    return str(row.id)
-
-
-def _tell(connection: Connection, kind: str, operator_id: str, member_id: str, now_ms: int) -> None:
-    events.record(connection, kind, subject=member_id, member_id=member_id, now_ms=now_ms)
-    action = "freeze" if kind == "member.frozen" else "unfreeze"
-    audit.append(
-        connection,
-        now_ms=now_ms,
-        actor=operator_id,
-        action=f"member:{action}",
-        object_=member_id,
-    )

@@ -61,7 +61,10 @@ class MemberFrozen(Refusal):
     code = "member_frozen"
     kind = Kind.FORBIDDEN
     retryable = True
-    hint = "This account is frozen; ask the operator."
+    hint = (
+        "GET /api/v1/me says who froze it: what you froze yourself you lift with POST "
+        "/api/v1/me/unfreeze; else ask the operator."
+    )
 
 
 class MemberClosed(Refusal):
@@ -76,6 +79,13 @@ class Role(StrEnum):
 
     PAYER = "payer"
     SELLER = "seller"
+    OPERATOR = "operator"
+
+
+class FrozenBy(StrEnum):
+    """Who froze a member; what an operator froze only an operator lifts."""
+
+    MEMBER = "member"
     OPERATOR = "operator"
 
 
@@ -119,6 +129,7 @@ class Member:
     closed: bool = False
     minor: bool | None = None
     own_limits: OwnLimits = NOTHING_SET
+    frozen_by: FrozenBy | None = None
 
     @property
     def is_verified(self) -> bool:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from jigap import audit, events, lanes
+from jigap import audit, events
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import Vault
 from jigap.members import records
+from jigap.members.held import hold
 from jigap.members.limits import (
     LevelLimits,
     LimitRaiseLocked,
@@ -108,28 +109,18 @@ class SpendingLimits:
         wanted: OwnLimits,
         unlocked: bool,
     ) -> LimitsView:
-        member = self._held(connection, member_id)
+        member = hold(connection, self._settings.chain_id, member_id)
         if not unlocked and raises(member.own_limits, wanted, self._clock.now_ms()):
             raise LimitRaiseLocked("The limits were changed meanwhile: this would raise them.")
         self._write(connection, member, self._changed(member, wanted), "limits:change")
         return self._of(connection, member_id)
 
     def _cancel(self, connection: Connection, member_id: str) -> LimitsView:
-        member = self._held(connection, member_id)
+        member = hold(connection, self._settings.chain_id, member_id)
         present = member.own_limits.at(self._clock.now_ms())
         if present.raised_from_ms is not None:
             self._write(connection, member, present.settled(), "limits:cancel_raise")
         return self._of(connection, member_id)
-
-    def _held(self, connection: Connection, member_id: str) -> Member:
-        """The member with lane and row held: whoever decides about their money waits for us."""
-        member = _known(connection, member_id)
-        if member.wallet is not None and member.wallet.symid is not None:
-            chain_id, symid = self._settings.chain_id, member.wallet.symid
-            lanes.open_lane(connection, chain_id, symid)
-            lanes.next_nonce(connection, chain_id, symid, lock=True)
-        records.row_of(connection, member_id, lock=True)
-        return _known(connection, member_id)
 
     def _write(self, connection: Connection, member: Member, own: OwnLimits, action: str) -> None:
         if own == member.own_limits:

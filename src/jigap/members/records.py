@@ -4,11 +4,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from jigap.database import insert_if_absent, prepared
 from jigap.members.limits import OwnLimits
-from jigap.members.member import Member, Wallet, WalletState
+from jigap.members.member import FrozenBy, Member, Wallet, WalletState
 from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -19,6 +30,7 @@ _PERSONAL = (
     members.c.data_key_sealed,
     members.c.created_ms,
     members.c.verified_ms,
+    members.c.frozen_reason,
 )
 
 #: Nobody else is anywhere in the directory, whoever asks and however.
@@ -53,16 +65,29 @@ def by_symid(connection: Connection, symid: bytes) -> Member | None:
     return _one(connection, _by_symid, symid)
 
 
-def frozen_among(connection: Connection, symids: Collection[bytes]) -> set[bytes]:
-    """Which of these accounts belong to frozen members."""
+def frozen_among(
+    connection: Connection, symids: Collection[bytes], *, lock: bool = False
+) -> set[bytes]:
+    """Which of these accounts belong to frozen members.
+
+    With ``lock`` none of the others can be frozen until the transaction ends.
+    """
     if not symids:
         return set()
     query = (
-        select(wallets.c.symid)
+        select(wallets.c.symid, members.c.frozen_ms)
         .join(members, members.c.id == wallets.c.member_id)
-        .where(wallets.c.symid.in_(sorted(symids)), members.c.frozen_ms.is_not(None))
+        .where(wallets.c.symid.in_(sorted(symids)))
+        .order_by(members.c.id)
     )
-    return set(connection.scalars(query))
+    if lock:
+        query = query.with_for_update(read=True, of=members)
+    return {row.symid for row in connection.execute(query) if row.frozen_ms is not None}
+
+
+def is_frozen(member_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """For a query elsewhere: whether the member of this column is frozen."""
+    return exists().where(members.c.id == member_id, members.c.frozen_ms.is_not(None))
 
 
 def page(connection: Connection, before: int | None, limit: int) -> list[AnyRow]:
@@ -244,6 +269,7 @@ def member_of(row: Any) -> Member:
         roles=frozenset(filter(None, row.roles.split(","))),
         level=row.level,
         frozen=row.frozen_ms is not None,
+        frozen_by=None if row.frozen_ms is None else FrozenBy(row.frozen_by or "operator"),
         wallet=wallet,
         closed=row.closed_ms is not None,
         minor=row.minor,
@@ -286,6 +312,7 @@ def joined(*more: Any) -> Select[*tuple[Any, ...]]:
         members.c.roles,
         members.c.level,
         members.c.frozen_ms,
+        members.c.frozen_by,
         members.c.closed_ms,
         members.c.minor,
         members.c.payment_limit,

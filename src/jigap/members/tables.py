@@ -38,6 +38,7 @@ members = Table(
     Column("level", Integer, nullable=False),
     Column("verified_ms", BigInteger, nullable=True),
     Column("frozen_ms", BigInteger, nullable=True),
+    Column("frozen_by", String(10), nullable=True),
     Column("frozen_reason", Text, nullable=False, default=""),
     Column("data_key_sealed", LargeBinary, nullable=False),
     Column("name_sealed", LargeBinary, nullable=True),

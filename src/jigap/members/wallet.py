@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jigap import entropy, events, index
@@ -245,7 +245,10 @@ def _ask_for(wallet_id: Any, requests: Any, now_ms: Any) -> Any:
 
 @prepared
 def _due(now_ms: Any) -> Any:
-    """Wallets nobody has asked for, and those whose last question is too long ago."""
+    """Wallets nobody has asked for, and those whose last question is too long ago.
+
+    Those of frozen members wait.
+    """
     waits = [ask_again_ms(n) for n in range(1, 9)]
     late = or_(
         *(
@@ -262,7 +265,8 @@ def _due(now_ms: Any) -> Any:
             or_(
                 wallets.c.state == WalletState.KEY_STORED,
                 and_(wallets.c.state == WalletState.CITIZEN_REQUESTED, late),
-            )
+            ),
+            not_(records.is_frozen(wallets.c.member_id)),
         )
         .order_by(wallets.c.created_ms)
         .limit(ASK_AT_ONCE_MAX)

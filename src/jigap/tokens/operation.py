@@ -39,6 +39,11 @@ class Wish:
     account: bytes = b""
     counterpart: bytes = b""
 
+    @property
+    def spends_for_another(self) -> bool:
+        """Whether it moves what ``account`` has allowed the signer to move."""
+        return self.kind is Kind.TRANSFER_FROM
+
 
 def call(wish: Wish, own_account: bytes) -> sct20.Call:
     """The SCT-20 call of a wish; ``own_account`` is the signer's SymID."""

@@ -212,6 +212,8 @@ class Tokens:
             records.register(connection, wish, TOKEN_DECIMALS, now_ms)
         elif records.find(connection, wish.symbol).contract is None:
             raise TokenNotReady("This token is not on the chain yet.", token=wish.symbol)
+        if wish.spends_for_another and members.frozen_among(connection, {wish.account}):
+            raise members.MemberFrozen("This account is frozen.")
         operation_id = new_id("op", now_ms)
         records.add_operation(connection, operation_id, operator_id, key, wish, now_ms)
         audit.append(

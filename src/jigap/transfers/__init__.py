@@ -1,6 +1,6 @@
 """The payments: ``send`` accepts, the dispatcher carries, ``confirm`` ends."""
 
-from jigap.transfers import refills
+from jigap.transfers import refills, stuck
 from jigap.transfers.confirm import adopt, note_external, settle
 from jigap.transfers.examine import Balance
 from jigap.transfers.gas_refill import GasPurse, gas_units, refill_ahead_hug, refill_hug
@@ -26,5 +26,6 @@ __all__ = [
     "refill_hug",
     "refills",
     "settle",
+    "stuck",
     "transfers",
 ]

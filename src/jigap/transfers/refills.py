@@ -7,9 +7,9 @@ again: the payment waits, nothing is lost.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, insert, not_, or_, select, update
 
-from jigap import index, lanes
+from jigap import index, lanes, members
 from jigap.clock import day_of
 from jigap.database import insert_if_absent, prepared
 from jigap.entropy import new_id
@@ -77,7 +77,10 @@ def wish(
 
 
 def wished(connection: Connection, limit: int = 100) -> list[Any]:
-    """Refills whose budget is reserved and that nobody has signed yet, oldest first."""
+    """Refills whose budget is reserved and that nobody has signed yet, oldest first.
+
+    Those for frozen members wait.
+    """
     return list(connection.execute(*_wished(limit)))
 
 
@@ -86,7 +89,11 @@ def _wished(limit: Any) -> Any:
     return (
         select(gas_refills)
         .select_from(_with_fate())
-        .where(lanes.outgoing.c.hash.is_(None), gas_refills.c.queued_reason == "")
+        .where(
+            lanes.outgoing.c.hash.is_(None),
+            gas_refills.c.queued_reason == "",
+            not_(members.is_frozen(gas_refills.c.member_id)),
+        )
         .order_by(gas_refills.c.id)
         .limit(limit)
     )

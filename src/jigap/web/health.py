@@ -18,7 +18,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from jigap import audit, entropy, index, lanes, members
 from jigap.transfers import refills
@@ -68,6 +68,7 @@ class _Seen:
     wallets: dict[str, int]
     unfinished: int
     unsealed: int
+    stuck: int
 
 
 class Metrics:
@@ -99,6 +100,7 @@ class Metrics:
                 "members": "Members.",
                 "transactions_unfinished": "Signed transactions that no block has ended yet.",
                 "audit_rows_unsealed": "Rows of the audit trail that no seal covers yet.",
+                "transactions_stuck": "Those long past their deadline: see operator/stuck.",
                 "kdf_places_taken": "Passphrases being derived or waiting for a thread.",
             }.items()
         }
@@ -118,6 +120,7 @@ class Metrics:
             "members": seen.members,
             "transactions_unfinished": seen.unfinished,
             "audit_rows_unsealed": seen.unsealed,
+            "transactions_stuck": seen.stuck,
             "kdf_places_taken": app.pool.places_taken,
         }
         for name, value in values.items():
@@ -162,6 +165,7 @@ async def readiness(app: "App") -> dict[str, Check]:
         "dispatcher": _dispatcher_check(app, seen),
         "vault": _vault_check(app),
         "gas_budget": _budget_check(seen),
+        "transactions": _stuck_note(seen),
     }
 
 
@@ -213,6 +217,13 @@ def _budget_check(seen: _Seen | None) -> Check:
     return Check(left > 0, f"{left} gas units left today")
 
 
+def _stuck_note(seen: _Seen | None) -> Check:
+    """A word for operators: what is stuck keeps nothing else from going on."""
+    if seen is None:
+        return Check(False, "unknown")
+    return Check(True, f"{seen.stuck} stuck, see operator/stuck" if seen.stuck else "none stuck")
+
+
 def _is_writable(connection: Connection) -> None:
     """Take the write lock; on PostgreSQL make sure that this is not a standby."""
     if connection.dialect.name == "postgresql":
@@ -234,12 +245,14 @@ def _look(connection: Connection, app: "App") -> _Seen:
         gas_left=refills.budget_left(connection, app.settings, app.clock.now_ms()),
         members=members.count(connection),
         wallets=members.count_by_state(connection),
-        unfinished=_unfinished(connection),
         unsealed=audit.unsealed_rows(connection),
+        unfinished=_count(connection, lanes.outgoing.c.final.is_(False)),
+        stuck=_count(
+            connection, lanes.outgoing.c.final.is_(False), lanes.outgoing.c.stuck_ms.is_not(None)
+        ),
     )
 
 
-def _unfinished(connection: Connection) -> int:
-    table = lanes.outgoing
-    waiting = select(func.count()).select_from(table).where(table.c.final.is_(False))
-    return int(connection.scalar(waiting) or 0)
+def _count(connection: Connection, *which: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(lanes.outgoing).where(*which)
+    return int(connection.scalar(query) or 0)

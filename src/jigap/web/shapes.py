@@ -189,7 +189,7 @@ class Verification(Asked, frozen=True):
 
 
 class Freeze(Asked, frozen=True):
-    """Why, for the operators who come after."""
+    """Why; an operator must say it, for the operators who come after."""
 
     reason: Annotated[str, Meta(max_length=200, pattern=NO_CONTROL)] = ""
 
@@ -280,6 +280,14 @@ class MemberShown(Struct, frozen=True):
     ]
     roles: list[str]
     frozen: bool
+    frozen_by: Annotated[
+        Literal["member", "operator"] | None,
+        Meta(description="Who froze it: the member, who can lift it, or an operator."),
+    ]
+    frozen_at: Time | None
+    frozen_reason: Annotated[
+        str, Meta(description="The member's own; an operator's is told to operators only.")
+    ]
     wallet: WalletShown | None
     created_at: Time
     verified_at: Time | None

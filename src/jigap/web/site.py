@@ -25,6 +25,7 @@ from jigap.web.resources import (
     realname,
     recovery,
     sign_in,
+    stuck,
     trail,
 )
 
@@ -60,6 +61,7 @@ def routes() -> Litestar:
                     operator.ROUTES,
                     explorer.ROUTES,
                     trail.ROUTES,
+                    stuck.ROUTES,
                 ],
             ),
             health.healthz,

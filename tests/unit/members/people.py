@@ -11,6 +11,7 @@ from jigap.members import (
     Directory,
     Factors,
     Favourites,
+    Freezing,
     Members,
     Proofs,
     Sessions,
@@ -56,6 +57,7 @@ class People:
     directory: Directory
     favourites: Favourites
     wallets: Wallets
+    freezing: Freezing
     vault: Vault
     work: Bell
     news: Bell
@@ -77,6 +79,7 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
     settings = Settings(scrypt_n=2)
     vault = Vault(database, ring, folder / "keystores", KdfPool(1), clock, settings)
     directory = Directory(database, ring, clock, lookups_per_day)
+    proofs = Proofs(database, clock, passwords)
     return People(
         database,
         ring,
@@ -85,10 +88,11 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
         Members(database, ring, clock, passwords),
         sessions,
         SignIns(database, ring, clock, passwords, sessions),
-        Factors(database, ring, clock, Proofs(database, clock, passwords)),
+        Factors(database, ring, clock, proofs),
         directory,
         Favourites(database, ring, clock, directory),
         Wallets(database, vault, clock, work, news),
+        Freezing(database, ring, clock, settings.chain_id, proofs),
         vault,
         work,
         news,

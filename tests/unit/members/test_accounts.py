@@ -189,10 +189,10 @@ async def test_two_verifications_of_one_phone_at_once_make_one_member(crowd: Peo
 
 async def test_what_operators_do_is_told_and_audited(crowd: People) -> None:
     member_id = await crowd.verified("minji", "김민지", "010-1234-5678")
-    await crowd.members.freeze("mb_operator", member_id, "lost phone")
-    await crowd.members.freeze("mb_operator", member_id, "again")
-    profile = await crowd.members.unfreeze("mb_operator", "minji")
-    assert not profile.member.frozen
+    await crowd.freezing.freeze("mb_operator", member_id, "lost phone")
+    await crowd.freezing.freeze("mb_operator", member_id, "again")
+    await crowd.freezing.unfreeze("mb_operator", "minji")
+    assert not (await crowd.members.profile(member_id)).member.frozen
     kinds = await crowd.database.read(
         lambda c: c.scalars(select(events.events.c.kind).order_by(events.events.c.id)).all()
     )
@@ -206,8 +206,8 @@ async def test_what_operators_do_is_told_and_audited(crowd: People) -> None:
 async def test_an_unknown_member_is_missing(crowd: People) -> None:
     for call in (
         crowd.members.verify("mb_operator", "nobody"),
-        crowd.members.freeze("mb_operator", "nobody", ""),
-        crowd.members.unfreeze("mb_operator", "nobody"),
+        crowd.freezing.freeze("mb_operator", "nobody", "lost phone"),
+        crowd.freezing.unfreeze("mb_operator", "nobody"),
         crowd.members.find("nobody"),
     ):
         with pytest.raises(MemberUnknown):

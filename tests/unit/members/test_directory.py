@@ -81,7 +81,8 @@ async def test_only_verified_members_may_look(crowd: People) -> None:
     with pytest.raises(MemberUnverified):
         await crowd.directory.by_login(profile.member, "minji")
     asker = await _asker(crowd)
-    frozen = (await crowd.members.freeze("mb_operator", asker.id, "")).member
+    await crowd.freezing.freeze("mb_operator", asker.id, "lost phone")
+    frozen = (await crowd.members.profile(asker.id)).member
     with pytest.raises(MemberFrozen):
         await crowd.directory.by_login(frozen, "minji")
 

@@ -116,7 +116,7 @@ async def _everybody(crowd: People) -> dict[str, tuple[str, str, str]]:
             await crowd.members.sign_up(login, PASSWORD, name, phone)
         elif how != "unknown":
             await crowd.verified(login, name, phone)
-    await crowd.members.freeze("mb_operator", found["frozen"][0], "")
+    await crowd.freezing.freeze("mb_operator", found["frozen"][0], "lost phone")
     hidden = (await crowd.members.find(found["hidden"][0])).member
     await crowd.directory.let_find_by_name(hidden.id, False)
     await close(crowd, found["closed"][0])

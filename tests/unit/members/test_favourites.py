@@ -124,7 +124,8 @@ async def test_refuses_what_cannot_be_kept(crowd: People, monkeypatch: pytest.Mo
     crowd.clock.advance(RECIPIENT_TTL_MS)
     with pytest.raises(RecipientExpired):
         await crowd.favourites.add(me, recipient)
-    frozen = (await crowd.members.freeze("mb_operator", me.id, "")).member
+    await crowd.freezing.freeze("mb_operator", me.id, "lost phone")
+    frozen = (await crowd.members.profile(me.id)).member
     with pytest.raises(MemberFrozen):
         await crowd.favourites.add(frozen, _recipient(crowd, me, minji))
 

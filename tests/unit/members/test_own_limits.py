@@ -90,7 +90,7 @@ async def test_a_pending_raise_is_taken_back_once(crowd: People, limits: Spendin
 
 async def test_a_frozen_member_lowers_and_does_not_raise(crowd: People, limits: SpendingLimits):
     who = await member(crowd)
-    await crowd.members.freeze("mb_operator", who, "lost phone")
+    await crowd.freezing.freeze("mb_operator", who, "lost phone")
     await limits.change(who, OwnLimits(10 * ONE, 10 * ONE), None)
     with pytest.raises(MemberFrozen):
         await limits.change(who, OwnLimits(), PASSPHRASE)

@@ -83,7 +83,7 @@ async def test_refuses_unverified_and_frozen_members(crowd: People) -> None:
     with pytest.raises(MemberUnverified):
         await crowd.wallets.make(profile.member.id, PASSPHRASE)
     await crowd.members.verify("mb_operator", "minji")
-    await crowd.members.freeze("mb_operator", "minji", "")
+    await crowd.freezing.freeze("mb_operator", "minji", "lost phone")
     with pytest.raises(MemberFrozen):
         await crowd.wallets.make(profile.member.id, PASSPHRASE)
     assert list(crowd.vault.files.wallets()) == [], "no key was made for nothing"

@@ -6,7 +6,14 @@ import pytest
 from sqlalchemy import select
 
 from jigap import audit, members
-from jigap.members import MemberFrozen, NameMalformed, PersonDiffers, PhoneMalformed, PhoneTaken
+from jigap.members import (
+    MemberFrozen,
+    NameMalformed,
+    PersonDiffers,
+    PhoneMalformed,
+    PhoneTaken,
+)
+from jigap.members.records import change
 from jigap.realname import (
     AgencySilent,
     Approved,
@@ -146,7 +153,7 @@ async def test_without_an_agency_every_check_is_refused(here: World):
 async def test_a_frozen_member_verifies_nothing(here: World):
     member = await here.member()
     check = await here.request(member)
-    await here.members.freeze("mb_operator", member.id, "")
+    await here.database.write(change, member.id, frozen_ms=1)
     with pytest.raises(MemberFrozen):
         await here.realname.confirm(member, check.id, CODE)
     with pytest.raises(MemberFrozen):

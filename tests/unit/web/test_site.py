@@ -119,7 +119,7 @@ async def test_members_are_kept_out_of_the_operator_s_routes(here: Site) -> None
 
 async def test_a_frozen_operator_does_nothing(here: Site) -> None:
     operator = await here.member("boss", operator=True)
-    await here.app.members.freeze("mb_console", "boss", "")
+    await here.app.freezing.freeze("mb_console", "boss", "lost phone")
     response = await here.call("GET", "operator/members", token=operator)
     assert (response.status_code, response.json()["code"]) == (403, "member_frozen")
 

@@ -1,18 +1,19 @@
-"""A member's own limits: how much they may send, and how much of it is left today."""
+"""How members guard their own money: limits, what is left of them today, and freezing it all."""
 
 from typing import Annotated
 
-from litestar import Router, delete, get, put
+from litestar import Router, delete, get, post, put
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from jigap import members
 from jigap.clock import day_of, next_day_ms
 from jigap.money import TOKEN_DECIMALS, AmountMalformed, format_amount, parse_amount
-from jigap.web.caller import AnyRequest, caller, platform, signed_in
+from jigap.web.caller import AnyRequest, asker, caller, platform, signed_in
 from jigap.web.describe import says
-from jigap.web.resources.people import PASSPHRASE_REFUSALS
-from jigap.web.shapes import Amount, Asked, Passphrase, Time, time_of
+from jigap.web.resources.people import PASSPHRASE_REFUSALS, member_shown
+from jigap.web.shapes import Amount, Asked, Freeze, MemberShown, Passphrase, Password, Time, time_of
+from jigap.web.sign_in_shapes import Otp
 
 
 class LimitsAsked(Asked, frozen=True):
@@ -24,6 +25,13 @@ class LimitsAsked(Asked, frozen=True):
     payment_limit: Amount | None
     daily_limit: Amount | None
     passphrase: Passphrase | None = None
+
+
+class Unfreeze(Asked, frozen=True):
+    """The password again; ``otp`` of members who have a second factor."""
+
+    password: Password
+    otp: Otp | None = None
 
 
 class RaiseShown(Struct, frozen=True):
@@ -135,6 +143,49 @@ async def cancel_raise(request: AnyRequest) -> LimitsShown:
     return await limits_shown(request, view)
 
 
+@post(
+    "/me/freeze",
+    guards=[signed_in],
+    status_code=200,
+    opt=says("Freeze my account", tag="people"),
+)
+async def freeze_oneself(request: AnyRequest, data: JSONBody[Freeze | None] = None) -> MemberShown:
+    """Stop everything of mine that has not been broadcast, at once.
+
+    Nothing is paid, no wallet is made and no gas is added. Payments that have not left yet are
+    undone and end void; delayed ones can only be withdrawn. Lifting it takes the password. Freezing
+    twice changes nothing.
+    """
+    here, me = platform(request), caller(request)
+    await here.freezing.freeze_oneself(me.id, "" if data is None else data.reason)
+    return member_shown(await here.members.profile(me.id))
+
+
+@post(
+    "/me/unfreeze",
+    guards=[signed_in],
+    status_code=200,
+    opt=says(
+        "Unfreeze my account",
+        members.FrozenByOperator,
+        members.PasswordWrong,
+        members.SignInWait,
+        members.PasswordsBusy,
+        members.OtpRequired,
+        members.OtpWrong,
+        tag="people",
+    ),
+)
+async def unfreeze_oneself(request: AnyRequest, data: JSONBody[Unfreeze]) -> MemberShown:
+    """Lift my own freeze, with the password and, if I have a second factor, a one-time code.
+
+    What an operator froze only an operator lifts.
+    """
+    here, who = platform(request), asker(request)
+    await here.freezing.unfreeze_oneself(who, data.password, data.otp)
+    return member_shown(await here.members.profile(who.member.id))
+
+
 def _words(units: int) -> str:
     return format_amount(units, TOKEN_DECIMALS)
 
@@ -143,4 +194,6 @@ def _units(text: str | None) -> int | None:
     return None if text is None else parse_amount(text, TOKEN_DECIMALS)
 
 
-ROUTES = Router("/", route_handlers=[limits, change_limits, cancel_raise])
+ROUTES = Router(
+    "/", route_handlers=[limits, change_limits, cancel_raise, freeze_oneself, unfreeze_oneself]
+)

@@ -55,13 +55,13 @@ async def member_page(
     size = page_size(request, limit)
     found = await platform(request).members.page(_number(cursor), size + 1)
     next_ = str(found[size - 1].member.number) if len(found) > size else None
-    return Page([member_shown(one) for one in found[:size]], next_)
+    return Page([member_shown(one, to_operator=True) for one in found[:size]], next_)
 
 
 @get("/members/{id:str}", opt=says("One member", members.MemberUnknown, tag="operator"))
 async def member(request: AnyRequest, id: MemberRef) -> MemberShown:
     """A member by member id or id, name and phone number masked."""
-    return member_shown(await platform(request).members.find(id))
+    return await _member(request, id)
 
 
 @post(
@@ -84,24 +84,26 @@ async def verify(
 ) -> MemberShown:
     """Say that name and phone number were checked. Verifying twice changes nothing."""
     given = data or shapes.Verification()
-    return member_shown(
-        await platform(request).members.verify(caller(request).id, id, given.name, given.phone)
-    )
+    await platform(request).members.verify(caller(request).id, id, given.name, given.phone)
+    return await _member(request, id)
 
 
 @post(
     "/members/{id:str}/freeze",
     status_code=200,
-    opt=says("Freeze a member", members.MemberUnknown, tag="operator"),
+    opt=says("Freeze a member", members.MemberUnknown, members.FreezeReasonMissing, tag="operator"),
 )
 async def freeze(
     request: AnyRequest,
     id: MemberRef,
-    data: JSONBody[shapes.Freeze | None] = None,
+    data: JSONBody[shapes.Freeze],
 ) -> MemberShown:
-    """Stop everything of a member that has not been broadcast."""
-    reason = "" if data is None else data.reason
-    return member_shown(await platform(request).members.freeze(caller(request).id, id, reason))
+    """Stop everything of a member that has not been broadcast, until an operator lifts it.
+
+    It takes the place of a freeze by the member.
+    """
+    found = await platform(request).freezing.freeze(caller(request).id, id, data.reason)
+    return await _member(request, found)
 
 
 @post(
@@ -110,8 +112,8 @@ async def freeze(
     opt=says("Unfreeze a member", members.MemberUnknown, tag="operator"),
 )
 async def unfreeze(request: AnyRequest, id: MemberRef) -> MemberShown:
-    """Let a frozen member act again."""
-    return member_shown(await platform(request).members.unfreeze(caller(request).id, id))
+    """Let a frozen member act again, whoever froze them."""
+    return await _member(request, await platform(request).freezing.unfreeze(caller(request).id, id))
 
 
 @post(
@@ -291,6 +293,10 @@ async def operation(
 ) -> Response[OperationShown]:
     """An operation and what became of it."""
     return await _answer(request, await platform(request).tokens.operation(id))
+
+
+async def _member(request: AnyRequest, name_or_id: str) -> MemberShown:
+    return member_shown(await platform(request).members.find(name_or_id), to_operator=True)
 
 
 def _asks(request: AnyRequest) -> tuple[str, str]:

@@ -29,9 +29,10 @@ PASSPHRASE_REFUSALS = (
 )
 
 
-def member_shown(profile: members.Profile) -> MemberShown:
+def member_shown(profile: members.Profile, *, to_operator: bool = False) -> MemberShown:
     """A member for that member's own eyes, or an operator's."""
     member = profile.member
+    own = member.frozen_by is members.FrozenBy.MEMBER
     return MemberShown(
         id=member.id,
         member_id=member.login,
@@ -40,6 +41,9 @@ def member_shown(profile: members.Profile) -> MemberShown:
         verification_level=member.level,
         roles=sorted(member.roles),
         frozen=member.frozen,
+        frozen_by=None if member.frozen_by is None else member.frozen_by.value,
+        frozen_at=time_or_none(profile.frozen_ms),
+        frozen_reason=profile.frozen_reason if own or to_operator else "",
         wallet=None if member.wallet is None else wallet_shown(member.wallet),
         created_at=time_of(profile.created_ms),
         verified_at=time_or_none(profile.verified_ms),
