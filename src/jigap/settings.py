@@ -153,6 +153,12 @@ class Settings:
     new_payee_delay_s: int = _setting(
         0, "Such a payment is held this long and then needs the passphrase again; 0: no delay."
     )
+    large_amount_warn: str = _setting(
+        "3000000", "From this many tokens any payment must be acknowledged; 0: never."
+    )
+    large_amount_delay_s: int = _setting(
+        0, "Such a payment is held this long and then needs the passphrase again; 0: no delay."
+    )
     gas_refill_payments: int = _setting(4, "A gas refill covers about this many payments.")
     gas_budget_total: int = _setting(
         10_000_000_000, "Gas units the platform may give away as refills, in all."

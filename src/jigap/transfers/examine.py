@@ -23,15 +23,16 @@ from jigap.settings import Settings
 from jigap.transfers import records, refusals
 from jigap.transfers.transfer import (
     PURPOSE,
+    Caution,
     Intent,
     Order,
     Spending,
     Transfer,
+    check_acknowledged,
     check_confirmable,
     check_limits,
     check_spending,
     check_words,
-    is_risky,
     same_request,
 )
 
@@ -92,6 +93,10 @@ class Examiner:
         self._settings = settings
         self._open_recipient = open_recipient
         self._levels = members.LevelLimits(settings)
+        self._delays_s = {
+            Caution.NEW_PAYEE: settings.new_payee_delay_s,
+            Caution.LARGE_AMOUNT: settings.large_amount_delay_s,
+        }
         self.tags = TagKeys(ring.derive("transaction-tag"))
 
     def look(
@@ -185,12 +190,8 @@ class Examiner:
         check_words(intent)
         spending = self._spending(connection, payer, recipient, sender, token, contract, now_ms)
         check_spending(amount, spending)
-        confirm_after_ms = None
-        if is_risky(amount, spending):
-            if not order.acknowledged:
-                raise refusals.NewPayeeWarning("This is much for somebody you never paid.")
-            if self._settings.new_payee_delay_s:
-                confirm_after_ms = now_ms + self._settings.new_payee_delay_s * 1000
+        delay_s = check_acknowledged(amount, spending, order.acknowledged, self._delays_s)
+        confirm_after_ms = now_ms + delay_s * 1000 if delay_s else None
         nonce = self._next_nonce(connection, sender)
         return Ready(
             intent,
@@ -257,6 +258,7 @@ class Examiner:
             unfinished=unfinished,
             decimals=token.decimals,
             new_payee_warn=warn,
+            large_amount_warn=parse_amount(self._settings.large_amount_warn, token.decimals),
             payee_is_new=bool(warn) and not records.has_paid(connection, payer.id, recipient),
         )
 

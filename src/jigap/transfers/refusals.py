@@ -102,7 +102,17 @@ class NewPayeeWarning(Refusal):
 
     code = "new_payee_warning"
     hint = (
-        "Ask the payer whether they know this person, then send the same request with "
+        "Ask the payer whether they know this person, and about whatever else `warnings` names, "
+        'then send the same request with "acknowledged": true.'
+    )
+
+
+class LargeAmountWarning(Refusal):
+    """Much money, whoever gets it."""
+
+    code = "large_amount_warning"
+    hint = (
+        "Ask the payer whether the amount is right, then send the same request with "
         '"acknowledged": true.'
     )
 

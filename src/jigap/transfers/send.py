@@ -6,8 +6,9 @@ its cancel and recorded in one transaction with its nonce, its hold and its gas 
 dispatcher does the rest: when ``send`` returns, the payment will end well or be undone by the
 chain, whatever happens to this process.
 
-Much money for somebody new may have to wait first. Such a payment holds its amount but has neither
-nonce nor signature: the payer confirms it with the passphrase after the delay, or takes it back.
+Much money, or much for somebody new, may have to wait first. Such a payment holds its amount but
+has neither nonce nor signature: the payer confirms it with the passphrase after the delay, or takes
+it back.
 """
 
 import asyncio

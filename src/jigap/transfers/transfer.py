@@ -8,8 +8,10 @@ yet:
        └──────> withdrawn (the payer takes it back; nothing was ever signed)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from jigap.lanes import State
 from jigap.money import format_amount
@@ -43,11 +45,18 @@ class Standing(StrEnum):
 _ENDS = frozenset({Standing.WITHDRAWN, Standing.CONFIRMED, Standing.REFUSED, Standing.VOID})
 
 
+class Caution(StrEnum):
+    """What a payer is warned of before a payment."""
+
+    NEW_PAYEE = "new_payee"  # much money for somebody this member has never paid
+    LARGE_AMOUNT = "large_amount"  # much money, whoever gets it
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a member asks for. ``amount`` is a decimal string in whole tokens.
 
-    ``acknowledged``: the payer was warned that this is much money for somebody new.
+    ``acknowledged``: the payer was warned that this is much money, or that the payee is new.
     """
 
     recipient_id: str
@@ -79,6 +88,7 @@ class Spending:
     unfinished: int
     decimals: int
     new_payee_warn: int = 0
+    large_amount_warn: int = 0
     payee_is_new: bool = False
 
     @property
@@ -167,9 +177,36 @@ def check_spending(amount: int, spending: Spending) -> None:
         )
 
 
-def is_risky(amount: int, spending: Spending) -> bool:
-    """Whether this is much money for somebody this member has never paid."""
-    return spending.payee_is_new and 0 < spending.new_payee_warn <= amount
+def cautions(amount: int, spending: Spending) -> tuple[Caution, ...]:
+    """What the payer should be warned of; a threshold of zero warns of nothing."""
+    found = []
+    if spending.payee_is_new and 0 < spending.new_payee_warn <= amount:
+        found.append(Caution.NEW_PAYEE)
+    if 0 < spending.large_amount_warn <= amount:
+        found.append(Caution.LARGE_AMOUNT)
+    return tuple(found)
+
+
+def check_acknowledged(
+    amount: int, spending: Spending, acknowledged: bool, delays_s: Mapping[Caution, int]
+) -> int:
+    """How many seconds the payment must wait; refused until all that there is was acknowledged.
+
+    Of several delays the longest counts. Raises ``NewPayeeWarning`` or ``LargeAmountWarning``,
+    whose facts name every caution at once.
+    """
+    found = cautions(amount, spending)
+    delay_s = max((delays_s[one] for one in found), default=0)
+    if not found or acknowledged:
+        return delay_s
+    facts: dict[str, Any] = {
+        "warnings": [one.value for one in found],
+        "amount": format_amount(amount, spending.decimals),
+        "delay_s": delay_s,
+    }
+    if Caution.NEW_PAYEE in found:
+        raise refusals.NewPayeeWarning("This is much for somebody you never paid.", **facts)
+    raise refusals.LargeAmountWarning("This is much money.", **facts)
 
 
 def check_confirmable(transfer: Transfer, now_ms: int) -> None:

@@ -170,7 +170,7 @@ class TransferConfirmed(Asked, frozen=True):
 class TransferAsked(Asked, frozen=True):
     """A payment. ``recipient_id`` comes from a search.
 
-    ``acknowledged``: the payer was warned that this is much money for somebody new.
+    ``acknowledged``: the payer was told every warning that the same request was refused with.
     """
 
     recipient_id: Annotated[str, Meta(max_length=400, pattern=NO_CONTROL)]

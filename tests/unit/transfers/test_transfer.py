@@ -7,8 +7,10 @@ from jigap.tokens import KeyReused
 from jigap.transfers import refusals
 from jigap.transfers.transfer import (
     UNFINISHED_MAX,
+    Caution,
     Intent,
     Spending,
+    check_acknowledged,
     check_spending,
     check_words,
     same_request,
@@ -52,6 +54,46 @@ def test_spending_rules(amount, changes, refusal):
     else:
         with pytest.raises(refusal):
             check_spending(amount, spending(**changes))
+
+
+DELAYS_S = {Caution.NEW_PAYEE: 60, Caution.LARGE_AMOUNT: 600}
+WARY = {"new_payee_warn": 10 * ONE, "large_amount_warn": 20 * ONE}
+
+
+@pytest.mark.parametrize(
+    ("amount", "changes", "refusal", "warnings"),
+    [
+        (9 * ONE, {"payee_is_new": True}, None, []),
+        (10 * ONE, {"payee_is_new": True}, refusals.NewPayeeWarning, ["new_payee"]),
+        (19 * ONE, {}, None, []),
+        (20 * ONE, {}, refusals.LargeAmountWarning, ["large_amount"]),
+        (
+            20 * ONE,
+            {"payee_is_new": True},
+            refusals.NewPayeeWarning,
+            ["new_payee", "large_amount"],
+        ),
+        (20 * ONE, {"payee_is_new": True, "new_payee_warn": 0, "large_amount_warn": 0}, None, []),
+        (20 * ONE, {"large_amount_warn": 0}, None, []),
+        (
+            20 * ONE,
+            {"payee_is_new": True, "new_payee_warn": 0},
+            refusals.LargeAmountWarning,
+            ["large_amount"],
+        ),
+    ],
+)
+def test_a_payer_is_warned_of_everything_at_once(amount, changes, refusal, warnings):
+    told = spending(**WARY | changes)
+    if refusal is None:
+        assert check_acknowledged(amount, told, False, DELAYS_S) == 0
+        return
+    with pytest.raises(refusal) as refused:
+        check_acknowledged(amount, told, False, DELAYS_S)
+    assert refused.value.facts["warnings"] == warnings
+    delay_s = max(DELAYS_S[Caution(one)] for one in warnings)
+    assert refused.value.facts["delay_s"] == delay_s
+    assert check_acknowledged(amount, told, True, DELAYS_S) == delay_s, "the longest delay"
 
 
 def test_holds_above_the_balance_leave_nothing_free():

@@ -61,6 +61,7 @@ PAYMENT_REFUSALS: tuple[type[Refusal], ...] = (
     payment_refusals.LaneFull,
     payment_refusals.BalanceInsufficient,
     payment_refusals.NewPayeeWarning,
+    payment_refusals.LargeAmountWarning,
     *PASSPHRASE_REFUSALS,
 )
 
