@@ -36,6 +36,7 @@ from jigap.node.client import (
     RpcError,
     Submitted,
 )
+from jigap.privacy import Retention
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
 from jigap.steps import step
@@ -46,6 +47,7 @@ log = logging.getLogger("jigap.dispatcher")
 QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
+FORGET_PAUSE_S = 60
 LOST_PAUSE_S = 0.05
 #: New wallets gather this long, so that many SymIDs cost one question and one write.
 CERTIFY_PAUSE_S = 0.05
@@ -87,6 +89,7 @@ class Dispatcher:
         work: Bell,
         news: Bell,
         sealer: Sealer,
+        retention: Retention,
     ) -> None:
         self._database = database
         self._client = client
@@ -100,6 +103,7 @@ class Dispatcher:
         self._work = work
         self._news = news
         self._sealer = sealer
+        self._retention = retention
         self._tags = TagKeys(ring.derive("transaction-tag"))
         self._chain_id = settings.chain_id
         self._retried_ms = 0
@@ -134,6 +138,7 @@ class Dispatcher:
             loops.create_task(self._carry())
             loops.create_task(self._certify())
             loops.create_task(self._sealer.run(self._settings.audit_seal_s))
+            loops.create_task(self._forget())
 
     async def _carry(self) -> None:
         """Blocks in, transactions out, for ever."""
@@ -175,6 +180,15 @@ class Dispatcher:
             if not asked:
                 await self._work.wait(self._settings.idle_poll_ms / 1000)
             await asyncio.sleep(CERTIFY_PAUSE_S)
+
+    async def _forget(self) -> None:
+        """Erase what is due, beside everything else; whatever goes wrong, payments go on."""
+        while True:
+            try:
+                await self._retention.turn()
+            except Exception:
+                log.exception("forgetting what is due failed; it is tried again")
+            await asyncio.sleep(FORGET_PAUSE_S)
 
     # --- the chain
 

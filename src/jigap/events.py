@@ -55,6 +55,8 @@ KINDS: dict[str, str] = {
     "factor.removed": "A second factor was removed.",
     "recovery_codes.renewed": "There are new recovery codes; those of before are void.",
     "recovery_code.used": "A recovery code was used up.",
+    "member.closed": "The member left; the account is closed.",
+    "member.exported": "All data of the account was asked for, by somebody signed in to it.",
     "token.changed": "An operation of the operator on a token is final.",
     "token.stopped": "The auditor found a difference and stopped new payments of a token.",
 }

@@ -117,9 +117,7 @@ class Settings:
     retention_days: int = _setting(
         1_826, "Days after which a closed account is erased; 1826 are the five years of the law."
     )
-    log_retention_days: int = _setting(
-        365, "Days that ended real-name checks and ended sessions are kept."
-    )
+    log_retention_days: int = _setting(365, "Days that real-name checks are kept after they ended.")
     transfer_deadline_ms: int = _setting(
         120_000, "After this long a payment that is not in a block is cancelled on the chain."
     )

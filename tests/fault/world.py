@@ -52,6 +52,7 @@ from jigap.node.transition import (
     prepare,
     signer_of,
 )
+from jigap.privacy import Retention
 from jigap.settings import Settings
 from tests.blocks import as_client_sees
 
@@ -282,6 +283,7 @@ class World:
             self.work,
             self.news,
             Sealer(database, KEYS["operator"], self.clock, Path("unwritten"), _keep_nothing),
+            Retention(database, self.vault.files, self.clock, self.settings),
         )
 
     async def turn(self, times: int = 1, *, blocks: bool = True) -> None:

@@ -33,6 +33,7 @@ from jigap.members import (
 )
 from jigap.migrations import migrate
 from jigap.node import NodeClient
+from jigap.privacy import Closing, Holdings, Retention
 from jigap.realname import HttpAgency, PortOne, Provider, RealName
 from jigap.recovery import PasswordResets
 from jigap.refusal import Kind, Refusal
@@ -73,6 +74,9 @@ class App:
     password_resets: PasswordResets
     tokens: Tokens
     payments: Payments
+    holdings: Holdings
+    closing: Closing
+    retention: Retention
 
     async def close(self) -> None:
         """Let what is under way end, then let go of everything."""
@@ -209,6 +213,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
             directory.open_recipient,
             accounts.work_node,
         ),
+        holdings=Holdings(database, ring, clock),
+        closing=Closing(database, ring, clock, settings, proofs),
+        retention=Retention(database, vault.files, clock, settings),
     )
 
 
@@ -230,6 +237,7 @@ def build_dispatcher(app: App) -> Dispatcher:
         app.work,
         app.news,
         Sealer(app.database, keys.signer("audit"), app.clock, app.folder.audit_head, write_synced),
+        app.retention,
     )
 
 

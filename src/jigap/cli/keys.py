@@ -41,6 +41,7 @@ from jigap.keys import (
 )
 from jigap.members import by_login, get, rewrap_data_keys, wallets
 from jigap.settings import Settings
+from jigap.transfers import rewrap_memos
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ def restore(data: Data = None, json_: Json = False) -> None:
 
 @commands.command()
 def rotate(data: Data = None, json_: Json = False) -> None:
-    """Make a new master key and put every key under it; no passphrase is needed.
+    """Make a new master key and put every key and memo under it; no passphrase is needed.
 
     The old versions stay in the master key file, so copy that file again when this is done.
     """
@@ -112,14 +113,19 @@ def rotate(data: Data = None, json_: Json = False) -> None:
         report = asyncio.run(parts.caretaker(told).rotate_all())
         roles = [role for role in parts.service.roles() if parts.service.rewrap(role)]
         members = asyncio.run(_rewrap_members(parts))
+        memos = asyncio.run(_rewrap_memos(parts))
     shown = _shown(report) | {
         "master_key": _versions(parts.ring),
         "rewrapped": report.rewrapped,
         "service_keys": roles,
         "members": members,
+        "memos": memos,
     }
     words = [f"Master key {version} is in use; copy the master key file to your safe place again."]
-    words += [f"{report.rewrapped} wallet keys, {len(roles)} service keys, {members} members."]
+    words += [
+        f"{report.rewrapped} wallet keys, {len(roles)} service keys, {members} members, "
+        f"{memos} memos."
+    ]
     _print(json_, shown, _words(report, "rotated") + words)
     if not report.sound:
         raise typer.Exit(1)
@@ -306,6 +312,14 @@ async def _rewrap_members(parts: _Parts) -> int:
     done = 0
     while some := await parts.database.write(rewrap_data_keys, parts.ring):
         done += some
+    return done
+
+
+async def _rewrap_memos(parts: _Parts) -> int:
+    """The memos of payments, some at a time."""
+    done, last = 0, ""
+    while some := await parts.database.write(rewrap_memos, parts.ring, last):
+        done, last = done + len(some), some[-1]
     return done
 
 

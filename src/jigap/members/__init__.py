@@ -35,6 +35,8 @@ from jigap.members.factors import (
     fresh_recovery_codes,
     has_factor,
     new_secret,
+    note_recovery,
+    use_otp,
 )
 from jigap.members.favourites import (
     Favourite,
@@ -43,6 +45,7 @@ from jigap.members.favourites import (
     FavouritesFull,
     FavouriteUnknown,
     LabelMalformed,
+    open_label,
 )
 from jigap.members.freezing import FreezeReasonMissing, Freezing, FrozenByOperator
 from jigap.members.identity import (
@@ -108,7 +111,11 @@ from jigap.members.proof import (
 from jigap.members.records import (
     by_login,
     by_symid,
+    change,
+    close,
     count,
+    forget_favourite,
+    forget_old,
     frozen_among,
     get,
     is_frozen,
@@ -132,9 +139,8 @@ from jigap.members.signin import (
     SignInFailed,
     SignIns,
 )
-from jigap.members.tables import (
-    wallets,
-)
+from jigap.members.tables import members as members_table
+from jigap.members.tables import wallets
 from jigap.members.totp import (
     code_of,
     step_of,
@@ -224,6 +230,8 @@ __all__ = [
     "birth_of",
     "by_login",
     "by_symid",
+    "change",
+    "close",
     "code_of",
     "count",
     "count_by_state",
@@ -232,6 +240,8 @@ __all__ = [
     "end_sessions",
     "enrol",
     "establish",
+    "forget_favourite",
+    "forget_old",
     "fresh_recovery_codes",
     "frozen_among",
     "get",
@@ -244,8 +254,11 @@ __all__ = [
     "masked_name",
     "masked_phone",
     "may_act",
+    "members_table",
     "name_of",
     "new_secret",
+    "note_recovery",
+    "open_label",
     "password_of",
     "phone_digits",
     "phone_of",
@@ -259,5 +272,6 @@ __all__ = [
     "step_of",
     "unseal",
     "uri_of",
+    "use_otp",
     "wallets",
 ]

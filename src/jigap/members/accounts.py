@@ -1,7 +1,7 @@
 """Joining, and what an operator decides about a member."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -57,6 +57,8 @@ class Profile:
     minor: bool | None
     frozen_ms: int | None = None
     frozen_reason: str = ""
+    closed_ms: int | None = None
+    erased_ms: int | None = None
 
 
 class Members:
@@ -102,8 +104,10 @@ class Members:
 
     async def find(self, name_or_id: str) -> Profile:
         """One member by member id or id. Raises ``MemberUnknown``."""
-        return await self._database.read(
-            lambda connection: self._profile(connection, _known(connection, name_or_id).id)
+        return self._unless_left(
+            await self._database.read(
+                lambda connection: self._profile(connection, _known(connection, name_or_id).id)
+            )
         )
 
     async def profiles(self, member_ids: Collection[str]) -> dict[str, Profile]:
@@ -144,7 +148,14 @@ class Members:
 
     def _page(self, connection: Connection, before: int | None, limit: int) -> list[Profile]:
         rows = records.page(connection, before, limit)
-        return [self._masked(records.member_of(row), row) for row in rows]
+        return [self._unless_left(self._masked(records.member_of(row), row)) for row in rows]
+
+    @staticmethod
+    def _unless_left(profile: Profile) -> Profile:
+        """Of who has left, operators see that, and nothing of the person."""
+        if profile.closed_ms is None:
+            return profile
+        return replace(profile, masked_name=None, masked_phone=None, minor=None)
 
     def _masked(self, member: Member, row: records.AnyRow) -> Profile:
         name, phone = personal.open_details(self._ring, row)
@@ -157,6 +168,8 @@ class Members:
             member.minor,
             row.frozen_ms,
             row.frozen_reason,
+            row.closed_ms,
+            row.erased_ms,
         )
 
     def _verify(

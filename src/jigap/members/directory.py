@@ -14,7 +14,7 @@ fresh ``recipient_id``s, without counting against the day's searches.
 import base64
 import binascii
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import personal, records
+from jigap.members.identity import Nobody
 from jigap.members.member import Member, may_act
 from jigap.refusal import Kind, Refusal
 
@@ -78,26 +79,6 @@ class Found:
     masked_phone: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Nobody:
-    """A member's row as far as a search opens it, of somebody who does not exist."""
-
-    id: str
-    data_key_sealed: bytes = field(repr=False)
-    name_sealed: bytes = field(repr=False)
-    phone_sealed: bytes = field(repr=False)
-
-    @classmethod
-    def made(cls, ring: KeyRing) -> "_Nobody":
-        id_ = entropy.new_id("mb", 0)
-        key = personal.new_data_key(ring, id_)
-
-        def sealed(field_: str, text: str) -> bytes:
-            return personal.seal(ring, id_, key, field_, text)
-
-        return cls(id_, key, sealed("name", "김아무"), sealed("phone", "+821000000000"))
-
-
 class Directory:
     """The members a member can find, ``lookups_per_day`` times a day (UTC)."""
 
@@ -114,7 +95,7 @@ class Directory:
         self._lookups_per_day = lookups_per_day
         self._indexes = personal.Indexes(ring)
         self._tokens = AESGCM(ring.derive("recipient-token"))
-        self._nobody = _Nobody.made(ring)
+        self._nobody = Nobody(ring)
 
     async def by_phone(self, asker: Member, phone: str) -> list[Found]:
         """The member with this phone number, however it is written."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jigap import audit, events
+from jigap import audit, entropy, events
 from jigap.keys import KeyRing
 from jigap.members import personal, records
 from jigap.members.member import LEVEL_REAL_NAME, LEVEL_VERIFIED, MemberClosed
@@ -79,9 +79,8 @@ def is_established(
 class Nobody:
     """Sealed details that belong to nobody, for work that must not tell who is a member."""
 
-    id = "mb_nobody"
-
     def __init__(self, ring: KeyRing) -> None:
+        self.id = entropy.new_id("mb", 0)  # as long as everybody's
         self.data_key_sealed = personal.new_data_key(ring, self.id)
         self.name_sealed = self._sealed(ring, "name", "홍길동")
         self.phone_sealed = self._sealed(ring, "phone", "+821000000000")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +21,14 @@ from sqlalchemy import (
 from jigap.database import insert_if_absent, prepared
 from jigap.members.limits import OwnLimits
 from jigap.members.member import FrozenBy, Member, Wallet, WalletState
-from jigap.members.tables import directory_days, members, sessions, sign_in_attempts, wallets
+from jigap.members.tables import (
+    directory_days,
+    favourites,
+    members,
+    sessions,
+    sign_in_attempts,
+    wallets,
+)
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -31,6 +39,7 @@ _PERSONAL = (
     members.c.created_ms,
     members.c.verified_ms,
     members.c.frozen_reason,
+    members.c.erased_ms,
 )
 
 #: Nobody else is anywhere in the directory, whoever asks and however.
@@ -119,8 +128,9 @@ def _row_locked(member_id: Any) -> Any:
 
 
 def row_by_login(connection: Connection, login: str) -> AnyRow | None:
-    """The whole row of the member of a login (in its one form), or None."""
-    return connection.execute(select(members).where(members.c.login == login)).first()
+    """The whole row of the member of a login (in its one form) who has not left, or None."""
+    mine = (members.c.login == login) & members.c.closed_ms.is_(None)
+    return connection.execute(select(members).where(mine)).first()
 
 
 def credentials(connection: Connection, login: str) -> Credentials | None:
@@ -136,7 +146,9 @@ def credentials(connection: Connection, login: str) -> Credentials | None:
 def data_keys_sealed_before(connection: Connection, prefix: bytes, limit: int) -> list[AnyRow]:
     """Id and data key of members whose key was not sealed under the version of this prefix."""
     present = func.substr(members.c.data_key_sealed, 1, len(prefix))
-    query = select(members.c.id, members.c.data_key_sealed).where(present != prefix)
+    query = select(members.c.id, members.c.data_key_sealed).where(
+        present != prefix, members.c.erased_ms.is_(None)
+    )
     return list(connection.execute(query.order_by(members.c.number).limit(limit)))
 
 
@@ -151,12 +163,12 @@ def change(connection: Connection, member_id: str, **values: Any) -> None:
 
 
 def close(connection: Connection, member_id: str, now_ms: int) -> None:
-    """A member leaves: no session, no password that fits, nowhere in the directory."""
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.member_id == member_id, sessions.c.revoked_ms.is_(None))
-        .values(revoked_ms=now_ms)
-    )
+    """A member leaves: no session, no password that fits, nowhere in the directory.
+
+    Their own favourites go at once: nothing obliges anybody to keep them.
+    """
+    connection.execute(delete(favourites).where(favourites.c.member_id == member_id))
+    revoke_sessions(connection, member_id, now_ms)
     change(
         connection,
         member_id,
@@ -165,6 +177,20 @@ def close(connection: Connection, member_id: str, now_ms: int) -> None:
         phone_index=None,
         name_last4_index=None,
     )
+
+
+def forget_old(connection: Connection, now_ms: int) -> None:
+    """Forget sessions that are over, failed sign-ins that count no more, and old days' searches."""
+    connection.execute(delete(sessions).where(sessions.c.expires_ms <= now_ms))
+    old = sign_in_attempts.c.last_ms < now_ms - FORGET_FAILURES_MS
+    connection.execute(delete(sign_in_attempts).where(old))
+    yesterday = datetime.fromtimestamp(now_ms / 1000 - 24 * 3600, UTC).date().isoformat()
+    connection.execute(delete(directory_days).where(directory_days.c.day < yesterday))
+
+
+def forget_favourite(connection: Connection, payee_id: str) -> None:
+    """Nobody keeps this member as a favourite any more."""
+    connection.execute(delete(favourites).where(favourites.c.payee_id == payee_id))
 
 
 def with_index(connection: Connection, column: str, value: bytes, limit: int) -> list[AnyRow]:

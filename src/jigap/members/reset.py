@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from jigap import audit, events
 from jigap.members import records
+from jigap.members.member import MemberClosed
 from jigap.members.personal import Indexes
 
 
@@ -22,6 +23,8 @@ def reset_password(
     """
     row = records.row_of(connection, member_id, lock=True)
     assert row is not None, "members are never deleted"
+    if row.closed_ms is not None:
+        raise MemberClosed("This member has left.")
     records.change(connection, member_id, password_hash=password_hash)
     records.revoke_sessions(connection, member_id, now_ms)
     records.forget_attempts(connection, indexes.login(row.login), now_ms)

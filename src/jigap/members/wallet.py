@@ -281,6 +281,8 @@ def _requests(
     for wallet in due:
         row = records.row_of(connection, wallet.member_id)
         assert row is not None, "a wallet belongs to a member"
+        if row.closed_ms is not None:  # whoever left is named to nobody
+            continue
         try:
             name, phone = personal.open_details(ring, row)
         except (SealBroken, InvalidTag):  # one damaged row must not keep the others waiting

@@ -23,7 +23,7 @@ from jigap.realname.provider import (
     RequestAnswer,
     WrongCode,
 )
-from jigap.realname.records import Check, expire_overdue, has_overdue
+from jigap.realname.records import Check, end_open, expire_overdue, forget_old, has_overdue
 from jigap.realname.refusals import (
     AgencySilent,
     CheckNotFresh,
@@ -91,7 +91,9 @@ __all__ = [
     "WrongCode",
     "birth_date",
     "details_of",
+    "end_open",
     "expire_overdue",
+    "forget_old",
     "has_overdue",
     "today_in_korea",
 ]

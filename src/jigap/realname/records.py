@@ -1,6 +1,7 @@
 """All SQL on real-name checks, and how a check looks to the rest of the platform."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    delete,
     insert,
     not_,
     or_,
@@ -15,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from jigap.realname.tables import realname_checks
+from jigap.realname.tables import realname_checks, realname_days
 from jigap.realname.verification import OPEN, Purpose, State, becomes
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -175,6 +177,24 @@ def finish(
         open_tries=right_try,
         finished_ms=now_ms,
     )
+
+
+def end_open(connection: Connection, member_id: str, now_ms: int) -> None:
+    """End a member's checks that are under way: the member leaves."""
+    query = select(realname_checks).where(
+        realname_checks.c.member_id == member_id, realname_checks.c.state.in_(sorted(OPEN))
+    )
+    for row in connection.execute(query.with_for_update()).all():
+        finish(connection, row, State.EXPIRED, now_ms, reason="closed")
+
+
+def forget_old(connection: Connection, now_ms: int, log_ms: int) -> None:
+    """Forget checks that ended ``log_ms`` ago, and the counts of days long over."""
+    connection.execute(
+        delete(realname_checks).where(realname_checks.c.finished_ms < now_ms - log_ms)
+    )
+    last_week = datetime.fromtimestamp(now_ms / 1000 - 7 * 24 * 3600, UTC).date().isoformat()
+    connection.execute(delete(realname_days).where(realname_days.c.day < last_week))
 
 
 def has_overdue(connection: Connection, now_ms: int) -> bool:

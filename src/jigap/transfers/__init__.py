@@ -4,6 +4,7 @@ from jigap.transfers import refills, stuck
 from jigap.transfers.confirm import adopt, note_external, settle
 from jigap.transfers.examine import Balance
 from jigap.transfers.gas_refill import GasPurse, gas_units, refill_ahead_hug, refill_hug
+from jigap.transfers.memos import erase_memos, rewrap_memos
 from jigap.transfers.records import external_movements, gas_budgets, gas_refills, transfers
 from jigap.transfers.send import Payments
 from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
@@ -17,6 +18,7 @@ __all__ = [
     "Standing",
     "Transfer",
     "adopt",
+    "erase_memos",
     "external_movements",
     "gas_budgets",
     "gas_refills",
@@ -25,6 +27,7 @@ __all__ = [
     "refill_ahead_hug",
     "refill_hug",
     "refills",
+    "rewrap_memos",
     "settle",
     "stuck",
     "transfers",

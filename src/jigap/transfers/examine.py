@@ -14,13 +14,12 @@ from sqlalchemy import Connection
 
 from jigap import index, lanes, members, tokens
 from jigap.clock import Clock, day_of
-from jigap.entropy import random_bytes
 from jigap.keys import KeyRing
 from jigap.lanes import TagKeys
 from jigap.money import parse_amount
 from jigap.refusal import Refusal
 from jigap.settings import Settings
-from jigap.transfers import records, refusals
+from jigap.transfers import memos, records, refusals
 from jigap.transfers.transfer import (
     PURPOSE,
     Caution,
@@ -171,9 +170,7 @@ class Examiner:
 
     def seal_memo(self, memo: str, transfer_id: str) -> bytes:
         """A memo as it is stored: personal, so sealed, bound to its payment."""
-        if not memo:
-            return b""
-        return self._ring.seal(memo.encode(), transfer_id.encode(), nonce=random_bytes(12))
+        return memos.seal(self._ring, memo, transfer_id)
 
     # --- refusals, in the documented order
 
@@ -305,9 +302,7 @@ class Examiner:
         return None if subject is None else records.by_id(connection, subject)
 
     def _shown(self, row: Any) -> Transfer:
-        sealed = row.memo_sealed
-        memo = self._ring.open(sealed, row.id.encode()).decode() if sealed else ""
-        return records.transfer_of(row, memo)
+        return records.transfer_of(row, memos.opened(self._ring, row.memo_sealed, row.id))
 
 
 def _without(connection: Connection, found: Transfer, spending: Spending, today: str) -> Spending:

@@ -295,6 +295,8 @@ class MemberShown(Struct, frozen=True):
         bool | None,
         Meta(description="Under age on the day an agency checked; null where none did."),
     ]
+    closed_at: Annotated[Time | None, Meta(description="When the member left.")] = None
+    erased_at: Annotated[Time | None, Meta(description="When the person was forgotten.")] = None
 
 
 RealNameState = Literal["requested", "code_sent", "confirmed", "refused", "expired"]

@@ -22,6 +22,7 @@ from jigap.web.resources import (
     operator,
     payees,
     people,
+    privacy,
     realname,
     recovery,
     sign_in,
@@ -53,6 +54,7 @@ def routes() -> Litestar:
                 route_handlers=[
                     people.ROUTES,
                     payees.ROUTES,
+                    privacy.ROUTES,
                     sign_in.ROUTES,
                     realname.ROUTES,
                     recovery.ROUTES,

@@ -48,6 +48,8 @@ def member_shown(profile: members.Profile, *, to_operator: bool = False) -> Memb
         created_at=time_of(profile.created_ms),
         verified_at=time_or_none(profile.verified_ms),
         minor=profile.minor,
+        closed_at=time_or_none(profile.closed_ms),
+        erased_at=time_or_none(profile.erased_ms),
     )
 
 

@@ -1,0 +1,139 @@
+"""Forgetting in time: closed accounts after the legal retention, logs after theirs.
+
+    open ──> closed (by the member) ──> erased (by the dispatcher, after ``retention_days``)
+
+A closed account keeps what it had, sealed, findable by nobody. Erasing takes the key files, then in
+one transaction everything else: the wallet's second copy, the member's data key with all that it
+sealed, memos, favourites, checks, sessions. What stays are the books: payments between ids that
+belong to nobody. It may be interrupted anywhere and is simply done again; a backup that brings an
+erased account back is erased again as soon as the dispatcher runs on it.
+"""
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    delete,
+    select,
+)
+
+from jigap import audit, members, realname
+from jigap.clock import Clock
+from jigap.database import Database
+from jigap.keys import KeyFiles, keystores
+from jigap.members import members_table, wallets
+from jigap.privacy.ownership import KEPT, KEPT_OF_MEMBERS, about, belonging
+from jigap.settings import Settings
+from jigap.transfers import erase_memos
+
+DAY_MS = 24 * 3600 * 1000
+#: How often the dispatcher looks: days are what is counted, an hour is soon enough.
+EVERY_MS = 3600 * 1000
+ERASED_AT_ONCE = 50
+#: Stands in the place of the member id of an erased account: nobody can sign up under it.
+GONE = "~{number}"
+
+
+class Retention:
+    """What the dispatcher does about time that has passed."""
+
+    def __init__(
+        self, database: Database, files: KeyFiles, clock: Clock, settings: Settings
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._clock = clock
+        self._account_ms = settings.retention_days * DAY_MS
+        self._log_ms = settings.log_retention_days * DAY_MS
+        self._looked_ms: int | None = None
+
+    async def turn(self) -> None:
+        """Forget what is due, if it is time to look."""
+        now_ms = self._clock.now_ms()
+        if self._looked_ms is not None and 0 <= now_ms - self._looked_ms < EVERY_MS:
+            return
+        await self.forget(now_ms)
+        self._looked_ms = now_ms
+
+    async def forget(self, now_ms: int) -> int:
+        """Forget everything that is due; how many accounts were erased."""
+        await self._database.write(_forget_logs, now_ms, self._log_ms)
+        erased = 0
+        while due := await self._database.read(_due, now_ms - self._account_ms):
+            for member_id, wallet_id in due:
+                await self._erase(member_id, wallet_id, now_ms)
+            erased += len(due)
+        return erased
+
+    async def _erase(self, member_id: str, wallet_id: str | None, now_ms: int) -> None:
+        """Files first: a row without its file is found again, a file without its row is not."""
+        if wallet_id is not None:
+            await asyncio.to_thread(_remove_files, self._files, wallet_id)
+        await self._database.write(_erase_rows, member_id, wallet_id, now_ms)
+
+
+def _due(connection: Connection, closed_before_ms: int) -> list[tuple[str, str | None]]:
+    """Members and their wallets whose time has come."""
+    table = members_table
+    query = (
+        select(table.c.id, wallets.c.wallet_id)
+        .select_from(table.outerjoin(wallets, wallets.c.member_id == table.c.id))
+        .where(table.c.closed_ms <= closed_before_ms, table.c.erased_ms.is_(None))
+    )
+    rows = connection.execute(query.order_by(table.c.number).limit(ERASED_AT_ONCE))
+    return [(row.id, row.wallet_id) for row in rows]
+
+
+def _erase_rows(connection: Connection, member_id: str, wallet_id: str | None, now_ms: int) -> None:
+    row = members.row_of(connection, member_id, lock=True)
+    if row is None or row.closed_ms is None or row.erased_ms is not None:
+        return
+    if wallet_id is not None:
+        connection.execute(delete(keystores).where(keystores.c.wallet_id == wallet_id))
+    erase_memos(connection, member_id)
+    members.forget_favourite(connection, member_id)
+    for table in reversed(belonging()):
+        condition = about(table, member_id)
+        if table is not members_table and table.name not in KEPT and condition is not None:
+            connection.execute(delete(table).where(condition))
+    emptied = {
+        column.name: _empty(column)
+        for column in members_table.c
+        if column.name not in KEPT_OF_MEMBERS
+    }
+    emptied |= {"login": GONE.format(number=row.number), "erased_ms": now_ms}
+    members.change(connection, member_id, **emptied)
+    audit.append(
+        connection,
+        now_ms=now_ms,
+        actor="dispatcher",
+        action="member:erase",
+        object_=member_id,
+        address="",
+    )
+
+
+def _empty(column: Column[Any]) -> Any:
+    """Nothing, in the words of a column."""
+    if column.nullable:
+        return None
+    if isinstance(column.type, LargeBinary):
+        return b""
+    if isinstance(column.type, Boolean):
+        return False
+    return 0 if isinstance(column.type, Integer) else ""
+
+
+def _forget_logs(connection: Connection, now_ms: int, log_ms: int) -> None:
+    members.forget_old(connection, now_ms)
+    realname.forget_old(connection, now_ms, log_ms)
+
+
+def _remove_files(files: KeyFiles, wallet_id: str) -> None:
+    for version in files.versions(wallet_id):
+        files.remove(wallet_id, version)
