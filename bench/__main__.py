@@ -6,6 +6,7 @@ runs once with next to nothing to do: the figures mean nothing and only go to --
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
-from bench import chain, machine, payments, report, wallets
+from bench import chain, directory, machine, payments, report, wallets
 from bench.machine import Meter
 from bench.platform import People, Platform, all_active, connected, prepare, running
 from bench.rounds import Round, repeat, summary
@@ -45,6 +46,7 @@ class Plan:
     payments_s: float
     delay_per_second: float
     delay_s: float
+    lookup_pairs: int
 
     @property
     def wallet_rounds_max(self) -> int:
@@ -66,6 +68,7 @@ FULL = Plan(
     payments_s=8,
     delay_per_second=20,
     delay_s=20,
+    lookup_pairs=250,
 )
 QUICK = Plan(
     rounds=1,
@@ -78,6 +81,7 @@ QUICK = Plan(
     payments_s=1.5,
     delay_per_second=5,
     delay_s=1,
+    lookup_pairs=10,
 )
 
 
@@ -137,6 +141,17 @@ class Bench:
             assert len(made) <= plan.wallets_each_round * plan.rounds, "payers have wallets"
             await all_active(client, made)
             payers = await payments.fund(client, people, made)
+
+            self._say("directory lookups")
+            seeds = itertools.count()
+            taken = await repeat(
+                lambda: directory.lookups_round(
+                    client, meter, people.members, plan.lookup_pairs, seed=next(seeds)
+                ),
+                plan.rounds,
+                plan.repeats_max,
+            )
+            self._keep(summary(directory.LOOKUPS, taken))
 
             self._say("payments")
             taken = await repeat(

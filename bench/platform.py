@@ -60,6 +60,11 @@ class People:
     members: list[Caller]
 
 
+def phone_of(number: int) -> str:
+    """The phone number of the member of a number."""
+    return f"010{20_000_000 + number}"
+
+
 class _PreparedHash:
     """Passwords whose one hash was made in advance."""
 
@@ -97,7 +102,7 @@ async def prepare(folder: Path, count: int) -> People:
         async def join(number: int) -> Caller:
             login = f"bench-{number}"
             async with free:
-                await members.sign_up(login, _PASSWORD, "김민수", f"010{20_000_000 + number}")
+                await members.sign_up(login, _PASSWORD, "김민수", phone_of(number))
                 await members.verify(operator_id, login)
                 return Caller(login, (await sign_ins.sign_in(login, _PASSWORD)).token)
 

@@ -9,6 +9,9 @@ from rich.table import Table
 
 WIDTH_MIN = 120
 
+#: Measures whose processor time is worth a table, where a result has them.
+_TIMED = ("wallet_creation", "payments", "seconds_to_final")
+
 _HEAD = """\
 <!-- Made by `make bench`; the words are in bench/report.py. -->
 # Performance
@@ -41,6 +44,8 @@ _NOTES = """\
   earlier ones are answered, counted from when it was due. The limit is `block_min_ms` =
   {block_min_ms:.0f}, the shortest time between two blocks: a payment waits for the next one, half
   of that on average, and one that needs gas first waits for one block more.
+* **Directory lookups** are one after the other, a number that somebody has and one that nobody
+  has, in an order that chance decides. Their answers differ; their time should not.
 * **The chain's rules** run on one core, without network or disk: recover the signer, check, apply a
   token transfer. Blocks add what a node does: decode, pool, keep on disk, make, sign, guard,
   commit.
@@ -87,7 +92,7 @@ def markdown(result: dict[str, Any]) -> str:
         "long clients waited.\n",
         _rows(
             ("Measure", "Platform", "Node", "Load", "Cores busy", "p50 / p95 / p99 ms"),
-            [_times(by_name[name]) for name in ("wallet_creation", "payments", "seconds_to_final")],
+            [_times(by_name[name]) for name in _TIMED if name in by_name],
         ),
         _NOTES.format(**result["settings"]),
         "## Machine\n",
@@ -139,6 +144,7 @@ def _said(result: dict[str, Any]) -> str:
     if not missed:
         said.append("* All aims were met in this run.")
     said += _wallet_words(result)
+    said += _lookup_words(result)
     noisy = sum(row["disturbed"] for one in result["measures"] for row in one["rounds"])
     total = sum(len(one["rounds"]) for one in result["measures"])
     said.append(f"* Other programs disturbed {noisy} of {total} rounds.")
@@ -151,7 +157,9 @@ def _said(result: dict[str, Any]) -> str:
 
 def _wallet_words(result: dict[str, Any]) -> list[str]:
     """What the aim for wallets leaves for all that is not scrypt, and what that takes."""
-    one = next(one for one in result["measures"] if one["name"] == "wallet_creation")
+    one = next((one for one in result["measures"] if one["name"] == "wallet_creation"), None)
+    if one is None:
+        return []
     quiet = [row for row in one["rounds"] if not row["disturbed"]]
     if not quiet:
         return []
@@ -163,6 +171,19 @@ def _wallet_words(result: dict[str, Any]) -> list[str]:
         f"cores; load, platform (request, two synced copies, SymID) and node took "
         f"{max(used_ms - scrypt_ms, 0):.1f} ms besides."
     ]
+
+
+def _lookup_words(result: dict[str, Any]) -> list[str]:
+    """How well a search for somebody can be told from one for nobody; older results lack it."""
+    for one in result["measures"]:
+        if one["name"] == "directory_lookups":
+            shares = [row["known_slower_share"] for row in one["rounds"]]
+            return [
+                f"* Whether a phone number is anybody's can be told by its time in "
+                f"{max(median(shares), 1 - median(shares)):.1%} of guesses; 50 % is chance "
+                f"(Mann-Whitney; rounds {min(shares):.3f} - {max(shares):.3f})."
+            ]
+    return []
 
 
 def _times(one: dict[str, Any]) -> tuple[str, ...]:
