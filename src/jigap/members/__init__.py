@@ -48,6 +48,7 @@ from jigap.members.favourites import (
     open_label,
 )
 from jigap.members.freezing import FreezeReasonMissing, Freezing, FrozenByOperator
+from jigap.members.held import hold
 from jigap.members.identity import (
     Identity,
     Nobody,
@@ -247,6 +248,7 @@ __all__ = [
     "get",
     "has_factor",
     "hash_password",
+    "hold",
     "in_force",
     "is_established",
     "is_frozen",

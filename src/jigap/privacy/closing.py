@@ -92,7 +92,9 @@ class Closing:
         now_ms: int,
     ) -> Closed:
         member_id = asker.member.id
-        member = self._held(connection, member_id)  # the lane first, then every other row
+        member = members.hold(connection, self._settings.chain_id, member_id)
+        if member.closed:  # by the same member at the same moment
+            raise members.SessionMissing("This account is closed.")
         shown = members.use_otp(connection, self._ring, member_id, otp, now_ms)
         if member.frozen:
             raise MemberFrozen("This member is frozen.")
@@ -110,21 +112,6 @@ class Closing:
         )
         members.note_recovery(connection, shown, member_id, now_ms)
         return Closed(now_ms, now_ms + self._settings.retention_days * DAY_MS)
-
-    def _held(self, connection: Connection, member_id: str) -> Member:
-        """The member with lane and row held: nothing of theirs is signed meanwhile."""
-        member = members.get(connection, member_id)
-        assert member is not None, "a session belongs to a member"
-        if member.wallet is not None and member.wallet.symid is not None:
-            chain_id, symid = self._settings.chain_id, member.wallet.symid
-            lanes.open_lane(connection, chain_id, symid)
-            lanes.next_nonce(connection, chain_id, symid, lock=True)
-        members.row_of(connection, member_id, lock=True)
-        held = members.get(connection, member_id)
-        assert held is not None
-        if held.closed:  # by the same member at the same moment
-            raise members.SessionMissing("This account is closed.")
-        return held
 
 
 def _refuse_unfinished(connection: Connection, member: Member) -> None:
