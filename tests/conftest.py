@@ -17,6 +17,12 @@ import pytest
 import jigap.app.wiring  # noqa: F401  (declares every table)
 from jigap.database import Database, metadata, sqlite_url
 from tests import postgres, processes
+from tests.leaks import (  # noqa: F401  (pytest finds its hooks here by their names)
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 ROOT = Path(__file__).parent.parent
 FAULT_SEED = int(os.environ.get("JIGAP_FAULT_SEED") or random.SystemRandom().randrange(2**32))

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tests.leaks import LEAKS
+
 JIGAP = [sys.executable, "-m", "jigap.cli"]
 READY_TIMEOUT_S = 60
 
 
 def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **given: str):
     """Run one command to its end; the answer has returncode, stdout and stderr."""
-    return subprocess.run(
+    done = subprocess.run(
         [*JIGAP, *map(str, arguments)],
         input=input_,
         capture_output=True,
@@ -28,6 +30,8 @@ def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, 
         timeout=timeout_s,
         env=environment(given),
     )
+    LEAKS.output(arguments, done.stdout, done.stderr)
+    return done
 
 
 def free_port() -> int:
@@ -43,8 +47,16 @@ class Running:
 
     process: subprocess.Popen[str]
     lines: "queue.Queue[str | None]"
+    log: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     ready: dict[str, Any] = field(default_factory=dict)
+
+    def heard(self, line: str | None) -> None:
+        """Take a line of stderr; an error is whatever is not said for information."""
+        if line is not None:
+            self.log.append(line)
+            if not line.startswith(("jigap: INFO ", "jigap: DEBUG ")):
+                self.errors.append(line)
 
     @property
     def url(self) -> str:
@@ -85,9 +97,14 @@ def start(*arguments: str | Path, **given: str) -> Running:
         env=environment(given),
     )
     running = Running(process, queue.Queue())
-    _reader(process.stdout, running.lines.put)
-    _reader(process.stderr, lambda line: running.errors.append(line) if line else None)
+    written: list[str] = []
+    LEAKS.output(arguments, written, running.log)
+    _reader(process.stdout, running.lines.put, written)
+    _reader(process.stderr, running.heard)
     running.ready = _await_ready(running)
+    if "--data" in arguments:
+        data = Path(arguments[arguments.index("--data") + 1])
+        LEAKS.platform(data, running.ready.get("people", []))
     return running
 
 
@@ -107,21 +124,23 @@ def _await_ready(running: Running) -> dict[str, Any]:
     raise AssertionError(f"not ready, exit {status}: {''.join(running.errors)[-4000:]}")
 
 
-def _reader(stream: IO[str] | None, take) -> None:
+def _reader(stream: IO[str] | None, take, written: list[str] | None = None) -> None:
     assert stream is not None
 
     def read() -> None:
         for line in stream:
             take(line)
+            if written is not None:
+                written.append(line)
         take(None)
 
     threading.Thread(target=read, daemon=True).start()
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without our settings, with the sources, and ``more``."""
+    """This process's environment without our settings, with the sources, loud, and ``more``."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("JIGAP_")}
     # Give to subprocess the sources under test, installed or not.
     source = str(Path(__file__).parent.parent / "src")
     mine["PYTHONPATH"] = os.pathsep.join(filter(None, [source, mine.get("PYTHONPATH")]))
-    return mine | more
+    return mine | {"JIGAP_LOG_LEVEL": "debug"} | more

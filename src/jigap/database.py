@@ -272,11 +272,16 @@ def sqlite_url(path: Path) -> str:
 
 
 def _engine(url: str) -> Engine:
+    # Values stay out of error messages: they reach logs, and some are personal.
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=16, max_overflow=8, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=8)
+        return create_engine(
+            url, pool_size=16, max_overflow=8, pool_pre_ping=True, hide_parameters=True
+        )
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False}, pool_size=8, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def configure(raw: Any, _: Any) -> None:

@@ -37,6 +37,10 @@ class Settings:
         "", "PostgreSQL address; empty means an SQLite file in the data folder.", secret=True
     )
     host: str = _setting("127.0.0.1", "Address the web server listens on.")
+    log_level: str = _setting(
+        "warning",
+        "Which lines of ours go to stderr: debug, info (one for each request), warning or error.",
+    )
     port: int = _setting(8700, "Port of the web server.")
     chain_url: str = _setting("", "JSON-RPC address of the node; empty means our own node.")
     node_port: int = _setting(8545, "Port of our own node's JSON-RPC, always on loopback.")

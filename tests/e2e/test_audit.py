@@ -38,7 +38,8 @@ def test_what_an_operator_does_is_in_the_trail_with_actor_and_address(operator: 
 def test_the_trail_has_pages(operator: Client):
     name = stranger(operator)
     for action in ("freeze", "unfreeze", "freeze"):
-        operator.call("POST", f"operator/members/{name}/{action}")
+        done = operator.call("POST", f"operator/members/{name}/{action}", {"reason": "a test"})
+        assert done.status_code == 200, done.text
     seen: list[str] = []
     cursor = ""
     while len(seen) < 3:

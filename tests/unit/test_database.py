@@ -214,3 +214,15 @@ async def test_a_lost_connection_is_told_as_trouble(postgres_url: str):
         await database.read(cut)
     assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
     database.close()
+
+
+async def test_errors_do_not_tell_the_values_that_were_written(database: Database):
+    """They end in logs."""
+    words = "blue river 42 stones"
+
+    def fail(connection: Connection) -> None:
+        connection.execute(text("SELECT :value FROM there_is_no_such_table"), {"value": words})
+
+    with pytest.raises((DBAPIError, DatabaseUnavailable)) as told:
+        await database.write(fail)
+    assert words not in str(told.value)

@@ -48,7 +48,7 @@ def node(
         die_with_parent(parent_pid)
     given = settings.load(data, node_port=port)
     config, accounts = _chain(given, dev_accounts)
-    run(run_node(config, on_ready=lambda running: _announce(running, accounts)))
+    run(run_node(config, on_ready=lambda running: _announce(running, accounts)), given.log_level)
 
 
 def _chain(given: Settings, dev_accounts: int | None) -> tuple[NodeConfig, tuple[DevAccount, ...]]:

@@ -17,21 +17,31 @@ import uvicorn
 import uvloop
 
 from jigap.refusal import Refusal
+from jigap.settings import SettingInvalid
 
 GRACE_S = 10
+LOG_FORMAT = "jigap: %(levelname)s %(name)s: %(message)s"
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def run(main: Coroutine[Any, Any, None]) -> bool:
-    """Run a command's coroutine on uvloop, its warnings going to stderr.
+def run(main: Coroutine[Any, Any, None], log_level: str = "warning") -> bool:
+    """Run a command's coroutine on uvloop, our lines from ``log_level`` on going to stderr.
+
+    Of other libraries only warnings are told: they know nothing of what must stay out of a log.
 
     SIGTERM and SIGINT cancel it, at whatever point it is, and its own ``finally`` clauses stop what
     it has started. False if that happened.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="jigap: %(name)s: %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=LOG_FORMAT)
+    _set_level(log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_stoppable(main))
+
+
+def _set_level(name: str) -> None:
+    if name not in LOG_LEVELS:
+        raise SettingInvalid(f"log_level is one of {', '.join(LOG_LEVELS)}.", setting="log_level")
+    logging.getLogger("jigap").setLevel(name.upper())
 
 
 async def _stoppable(main: Coroutine[Any, Any, None]) -> bool:

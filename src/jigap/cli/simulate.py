@@ -44,7 +44,8 @@ def agency(
     """
     if parent_pid is not None:
         die_with_parent(parent_pid)
-    run(_serve(settings.load(data), port))
+    given = settings.load(data)
+    run(_serve(given, port), given.log_level)
 
 
 async def _serve(given: Settings, port: int) -> None:

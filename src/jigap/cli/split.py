@@ -44,9 +44,9 @@ def web(
         die_with_parent(parent_pid)
     given = _split_settings(data, port)
     if socket_fd is not None:
-        run(_worker(given, socket.socket(fileno=socket_fd)))
+        run(_worker(given, socket.socket(fileno=socket_fd)), given.log_level)
     else:
-        run(_workers(given, workers, json_))
+        run(_workers(given, workers, json_), given.log_level)
 
 
 def dispatcher(data: Data = None, json_: Json = False, parent_pid: ParentPid = None) -> None:
@@ -56,7 +56,8 @@ def dispatcher(data: Data = None, json_: Json = False, parent_pid: ParentPid = N
     """
     if parent_pid is not None:
         die_with_parent(parent_pid)
-    run(_dispatcher(_split_settings(data, None), json_))
+    given = _split_settings(data, None)
+    run(_dispatcher(given, json_), given.log_level)
 
 
 def _split_settings(data: Path | None, port: int | None) -> Settings:

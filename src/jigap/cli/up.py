@@ -60,7 +60,7 @@ def up(
         die_with_parent(parent_pid)
     given = settings.load(data, port=port, node_port=node_port)
     with hold(Folder.of(given)):
-        run(_up(given, demo, simulated_agency or demo, json_))
+        run(_up(given, demo, simulated_agency or demo, json_), given.log_level)
 
 
 async def _up(given: Settings, demo: bool, simulated_agency: bool, json_: bool) -> None:
