@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from jigap.app import Folder, install, open_database
 from jigap.cli import commands
 from jigap.clock import SimulatedClock
-from jigap.keys import KdfPool, KeyFiles, Vault, insert_copy, keystores
+from jigap.keys import KdfPool, KeyFiles, KeyRing, Vault, insert_copy, keystores
+from jigap.members import members_table
 from jigap.settings import Settings, load
+from jigap.transfers import memos, transfers
 from tests import processes
 from tests.unit.keys.keyring import OTHER, PASSPHRASE, WRONG, document
 
@@ -155,6 +158,44 @@ def test_verify_damage_restore_rotate(data: Path):
     assert (rotated["rewrapped"], rotated["members"]) == (3, 3)
     assert rotated["master_key"] == {"current": 2, "versions": [1, 2]}
     assert said(keys("verify", "--json", data=data))["sound"]
+
+
+def test_after_rotating_nothing_needs_the_old_master_key(data: Path, passphrase: Path):
+    """Nothing that is sealed anywhere, whatever room it belongs to, is left under version 1."""
+    given = load(data, {})
+    database, ring = open_database(given), install(given)
+    transfer = dict.fromkeys(("amount", "created_ms"), 0)
+    transfer |= dict.fromkeys(("sender_symid", "recipient_symid", "contract"), bytes(10))
+    transfer |= {"operation": "transfer", "member_id": "mb", "recipient": "mb", "token": "EST"}
+    transfer |= {"waiting": False, "limit_day": ""}
+    sealed = [
+        {"id": f"tr_{n}", "memo_sealed": memos.seal(ring, "고마워", f"tr_{n}")} for n in range(3)
+    ]
+    rows = [transfer | one for one in [*sealed, {"id": "tr_3", "memo_sealed": b""}]]
+    asyncio.run(database.write(lambda connection: connection.execute(transfers.insert(), rows)))
+
+    assert said(keys("rotate", "--json", data=data))["memos"] == 3
+
+    master = Folder.of(given).master_key
+    stored = json.loads(master.read_text())
+    del stored["master_keys"]["1"]
+    master.write_text(json.dumps(stored))
+    ring = KeyRing.load(master)
+    assert ring.versions == (2,)
+    shown = said(keys("verify", "--json", data=data))
+    assert shown["sound"] and set(shown["service_keys"].values()) == {"sound"}
+    found = asyncio.run(database.read(_sealed_by_the_ring))
+    assert {ring.sealed_with(one) for one in found} == {2}
+    assert len(found) == 3 + 3
+    assert keys("export", "wa_0", "--passphrase-file", passphrase, data=data).returncode == 0
+    database.close()
+
+
+def _sealed_by_the_ring(connection) -> list[bytes]:
+    """Data keys and memos: what else is sealed is sealed under a data key."""
+    data_keys = connection.scalars(select(members_table.c.data_key_sealed)).all()
+    found = connection.scalars(select(transfers.c.memo_sealed)).all()
+    return [one for one in (*data_keys, *found) if one]
 
 
 def test_a_lost_database_is_restored_from_the_files(data: Path, passphrase: Path):

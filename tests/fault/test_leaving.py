@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from jigap import members
+from jigap.database import Database, metadata
 from jigap.members import MemberClosed, MemberFrozen, SessionMissing
 from jigap.privacy import BalanceLeft, Closed, Closing, Holdings, PaymentsUnfinished, Retention
 from jigap.privacy.retention import DAY_MS
@@ -162,3 +163,40 @@ async def test_every_kind_of_record_of_a_payer_can_be_told(database, tmp_path):
         assert told["gas_refills"][0]["amount_hug"].isdigit()
         assert told["wallets"][0]["symid"] == "0x" + (await one.symid(payer)).hex()
         assert payee not in json.dumps(told)
+
+
+async def test_a_payment_to_whoever_closes_at_once_arrives_or_is_refused(database, tmp_path):
+    """Never does a payment go to an account that nobody can open any more."""
+    async with world(database, tmp_path) as one:
+        payer, _ = await two(one)
+        for number in range(4):
+            payee = await one.add_member(f"leaving-{number}")
+            paid, closed = await asyncio.gather(
+                one.pay(payer, payee, "1", f"key-{number}"),
+                close(one, payee, leave_balance=True),
+                return_exceptions=True,
+            )
+            if isinstance(closed, Closed):
+                assert isinstance(paid, refusals.RecipientNotReady), paid
+            else:
+                assert isinstance(closed, PaymentsUnfinished), closed
+                assert not isinstance(paid, BaseException)
+            await one.turn(3)
+
+
+async def test_who_is_being_paid_cannot_leave_meanwhile(postgres_url, tmp_path):
+    """The two orders in which a closing and a payment can meet on PostgreSQL."""
+    database = Database(postgres_url)
+    metadata.create_all(database.engine)
+    async with world(database, tmp_path) as one:
+        payee = await one.add_member("payee")
+        with database.engine.connect() as paying:
+            assert members.keep_from_leaving(paying, payee)
+            closing = asyncio.create_task(close(one, payee))
+            await asyncio.sleep(0.3)
+            assert not closing.done()
+            paying.rollback()
+        await closing
+        with database.engine.connect() as paying:
+            assert not members.keep_from_leaving(paying, payee)
+    database.close()

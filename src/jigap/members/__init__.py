@@ -120,6 +120,7 @@ from jigap.members.records import (
     frozen_among,
     get,
     is_frozen,
+    keep_from_leaving,
     row_by_login,
     row_of,
 )
@@ -252,6 +253,7 @@ __all__ = [
     "in_force",
     "is_established",
     "is_frozen",
+    "keep_from_leaving",
     "login_of",
     "masked_name",
     "masked_phone",

@@ -122,6 +122,22 @@ def _row(member_id: Any) -> Any:
     return select(members).where(members.c.id == member_id)
 
 
+def keep_from_leaving(connection: Connection, member_id: str) -> bool:
+    """Whether a member is still here; if so they cannot leave until the transaction ends.
+
+    On SQLite, where one transaction writes at a time, whoever has looked in it knows already.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return connection.scalar(*_here(member_id)) is not None
+
+
+@prepared
+def _here(member_id: Any) -> Any:
+    mine = (members.c.id == member_id) & members.c.closed_ms.is_(None)
+    return select(members.c.id).where(mine).with_for_update(read=True)
+
+
 @prepared
 def _row_locked(member_id: Any) -> Any:
     return select(members).where(members.c.id == member_id).with_for_update()

@@ -130,6 +130,8 @@ class Holdings:
             elif _is_told(column):
                 told_name, told = _told(column, value)
                 shown[told_name] = told
+        if table.name == "audit_trail" and row.actor != me.id:
+            shown["address"] = ""  # where an operator sat is not about the member
         return shown
 
 

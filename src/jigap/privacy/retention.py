@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from jigap import audit, members, realname
+from jigap import audit, members, realname, recovery
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyFiles, keystores
@@ -35,6 +35,8 @@ DAY_MS = 24 * 3600 * 1000
 #: How often the dispatcher looks: days are what is counted, an hour is soon enough.
 EVERY_MS = 3600 * 1000
 ERASED_AT_ONCE = 50
+#: What was checked today may still be needed today: a password reset refers to its check.
+LOG_DAYS_MIN = 2
 #: Stands in the place of the member id of an erased account: nobody can sign up under it.
 GONE = "~{number}"
 
@@ -49,7 +51,7 @@ class Retention:
         self._files = files
         self._clock = clock
         self._account_ms = settings.retention_days * DAY_MS
-        self._log_ms = settings.log_retention_days * DAY_MS
+        self._log_ms = max(settings.log_retention_days, LOG_DAYS_MIN) * DAY_MS
         self._looked_ms: int | None = None
 
     async def turn(self) -> None:
@@ -131,6 +133,8 @@ def _empty(column: Column[Any]) -> Any:
 
 def _forget_logs(connection: Connection, now_ms: int, log_ms: int) -> None:
     members.forget_old(connection, now_ms)
+    over = recovery.password_resets.c.expires_ms < now_ms - DAY_MS
+    connection.execute(delete(recovery.password_resets).where(over))
     realname.forget_old(connection, now_ms, log_ms)
 
 

@@ -10,6 +10,7 @@ from jigap.recovery.password import (
     ResetOver,
     ResetUnknown,
 )
+from jigap.recovery.tables import password_resets
 
 __all__ = [
     "PasswordResets",
@@ -17,4 +18,5 @@ __all__ = [
     "ResetCodeWrong",
     "ResetOver",
     "ResetUnknown",
+    "password_resets",
 ]

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from jigap import events, lanes, tokens
+from jigap import events, lanes, members, tokens
 from jigap.chain import sct20
 from jigap.chain.transaction import TYPE_SCT
 from jigap.clock import Clock
@@ -242,6 +242,8 @@ class Payments:
             return ready
         if ready.nonce != entry.nonce or ready.sender != entry.sender:
             raise NonceTaken
+        if not members.keep_from_leaving(connection, ready.intent.recipient):
+            raise refusals.RecipientNotReady("The recipient cannot receive any more.")
         purse = refills.purse(connection, chain_id, entry.sender)
         write(connection, ready, entry)
         lanes.record(connection, chain_id, entry)

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.members.people import PASSPHRASE, PASSWORD, People, people
 
 import jigap.app.wiring
+from jigap.audit import asked_from
 from jigap.database import Database
 from jigap.members import get
 from jigap.privacy import ExportLimit, Holdings, holdings
@@ -67,6 +68,14 @@ async def test_a_member_reads_nothing_of_anybody_else(crowd: People) -> None:
         assert word not in text
     mine = await _export(crowd, other)
     assert mine["records"]["favourites"][0]["label"] == "내 비밀"
+
+
+async def test_where_an_operator_sat_is_not_told(crowd: People) -> None:
+    with asked_from("192.0.2.77"):
+        me = await crowd.verified("minji", NAME, PHONE)
+    with asked_from("192.0.2.1"):
+        found = await _export(crowd, me)
+    assert [one["address"] for one in found["records"]["audit_trail"]] == ["", "192.0.2.1"]
 
 
 async def test_no_secret_and_no_hash_is_told(crowd: People) -> None:

@@ -25,6 +25,7 @@ from jigap.privacy import Retention, retention
 from jigap.privacy.ownership import KEPT_OF_MEMBERS
 from jigap.realname.limits import day_of
 from jigap.realname.tables import realname_checks, realname_days
+from jigap.recovery import password_resets
 from jigap.settings import Settings
 
 DAY_MS = retention.DAY_MS
@@ -221,7 +222,14 @@ async def test_logs_are_forgotten_after_their_time(crowd: People) -> None:
     await crowd.database.write(_add_counts, now_ms)
 
     async def left() -> dict[str, int]:
-        tables = (sessions, sign_in_attempts, directory_days, realname_days, realname_checks)
+        tables = (
+            sessions,
+            sign_in_attempts,
+            directory_days,
+            password_resets,
+            realname_days,
+            realname_checks,
+        )
         return {
             one.name: len(await crowd.database.read(lambda c, t=one: c.execute(select(t)).all()))
             for one in tables
@@ -234,6 +242,7 @@ async def test_logs_are_forgotten_after_their_time(crowd: People) -> None:
     every = set(await left())
     assert await after(0) == every
     assert await after(DAY_MS) == every - {"sessions"}
+    assert await after(DAY_MS + 1) == {"directory_days", "realname_days", "realname_checks"}
     assert await after(2 * DAY_MS) == {"realname_days", "realname_checks"}
     assert await after(8 * DAY_MS) == {"realname_checks"}
     assert await after(10 * DAY_MS) == {"realname_checks"}
@@ -241,6 +250,11 @@ async def test_logs_are_forgotten_after_their_time(crowd: People) -> None:
 
 
 def _add_counts(connection: Any, now_ms: int) -> None:
+    connection.execute(
+        insert(password_resets).values(
+            id="pr_1", typed=b"", asked=0, created_ms=now_ms, expires_ms=now_ms
+        )
+    )
     connection.execute(
         insert(sign_in_attempts).values(
             login_index=bytes(32), failures=1, retry_at_ms=0, last_ms=now_ms
