@@ -88,7 +88,9 @@ async def prepare(folder: Path, count: int) -> People:
     database = open_database(given)
     try:
         members = Members(database, ring, clock, passwords)
-        sessions = Sessions(database, clock, ttl_s=given.session_ttl_s, idle_s=given.session_idle_s)
+        sessions = Sessions(
+            database, ring, clock, ttl_s=given.session_ttl_s, idle_s=given.session_idle_s
+        )
         sign_ins = SignIns(database, ring, clock, passwords, sessions)
         operator_id = await database.write(
             create_operator,

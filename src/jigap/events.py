@@ -51,6 +51,7 @@ KINDS: dict[str, str] = {
     "limits.raise_asked": "A member raised a limit of theirs; it holds after the waiting time.",
     "member.frozen": "A member was frozen; nothing not yet broadcast leaves.",
     "member.unfrozen": "A member was unfrozen.",
+    "password.changed": "The sign-in password was changed; every other session has ended.",
     "factor.added": "A second factor was added; every other session has ended.",
     "factor.removed": "A second factor was removed.",
     "recovery_codes.renewed": "There are new recovery codes; those of before are void.",

@@ -115,6 +115,12 @@ class Settings:
     sms_url: str = _setting("", "Address of Solapi; empty means its public one.")
     session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
     session_idle_s: int = _setting(3600, "A session that was not used for this long has ended.")
+    sign_in_day_address: int = _setting(
+        1_000, "Failed sign-ins of strangers from one network address in a day (UTC)."
+    )
+    cookie_secure: int = _setting(
+        0, "1: session cookies are for HTTPS only even where we see HTTP, as behind a TLS proxy."
+    )
     directory_day_lookups: int = _setting(
         200, "Searches for recipients a member may make in a day."
     )

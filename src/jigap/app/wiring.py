@@ -166,7 +166,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     directory = Directory(database, ring, clock, settings.directory_day_lookups)
     realname = RealName(database, ring, agency, clock, settings)
     sessions = Sessions(
-        database, clock, ttl_s=settings.session_ttl_s, idle_s=settings.session_idle_s
+        database, ring, clock, ttl_s=settings.session_ttl_s, idle_s=settings.session_idle_s
     )
     proofs = Proofs(database, clock, passwords)
     return App(
@@ -184,7 +184,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         vault=vault,
         members=Members(database, ring, clock, passwords),
         sessions=sessions,
-        sign_ins=SignIns(database, ring, clock, passwords, sessions),
+        sign_ins=SignIns(
+            database,
+            ring,
+            clock,
+            passwords,
+            sessions,
+            network_day_max=settings.sign_in_day_address,
+        ),
         factors=Factors(database, ring, clock, proofs),
         directory=directory,
         favourites=Favourites(database, ring, clock, directory),

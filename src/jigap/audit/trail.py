@@ -52,6 +52,7 @@ ACTIONS: dict[str, str] = {
     "realname:request": "A member asked an agency for a real-name check.",
     "realname:confirm": "A code was typed; the outcome says whether it was right.",
     "realname:end": "A real-name check was refused; the outcome says why.",
+    "password:change": "A member changed the sign-in password.",
     "session:open": "A member signed in; the object is the session.",
     "session:end": "A session was signed out or ended from another one.",
     "session:end_all": "All sessions of a member, or all others, were ended.",

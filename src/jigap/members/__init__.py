@@ -14,6 +14,14 @@ from jigap.members.accounts import (
     create_operator,
     rewrap_data_keys,
 )
+from jigap.members.attempts import (
+    SignInLimit,
+    SignInLocked,
+    SignInWait,
+)
+from jigap.members.devices import (
+    KEPT_S as DEVICE_KEPT_S,
+)
 from jigap.members.directory import (
     Directory,
     DirectoryBudget,
@@ -107,7 +115,6 @@ from jigap.members.personal import (
 from jigap.members.proof import (
     PasswordWrong,
     Proofs,
-    SignInWait,
 )
 from jigap.members.records import (
     by_login,
@@ -134,7 +141,6 @@ from jigap.members.sessions import (
     Sessions,
     SessionUnknown,
     SignedIn,
-    Visitor,
     end_sessions,
 )
 from jigap.members.signin import (
@@ -148,6 +154,10 @@ from jigap.members.totp import (
     step_of,
     uri_of,
 )
+from jigap.members.visitor import (
+    Visitor,
+    network_of,
+)
 from jigap.members.wallet import (
     WalletExists,
     WalletMissing,
@@ -158,6 +168,7 @@ from jigap.members.wallet import (
 )
 
 __all__ = [
+    "DEVICE_KEPT_S",
     "Argon2Pool",
     "DetailsMissing",
     "Directory",
@@ -218,6 +229,8 @@ __all__ = [
     "SessionUnknown",
     "Sessions",
     "SignInFailed",
+    "SignInLimit",
+    "SignInLocked",
     "SignInWait",
     "SignIns",
     "SignedIn",
@@ -260,6 +273,7 @@ __all__ = [
     "may_act",
     "members_table",
     "name_of",
+    "network_of",
     "new_secret",
     "note_recovery",
     "open_label",

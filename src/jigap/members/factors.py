@@ -121,7 +121,7 @@ class Factors:
         """Put a new factor in force; the new recovery codes.
 
         Every other session ends: whoever opened it has shown no code of this factor. Raises
-        ``FactorUnknown``, ``OtpWrong``, ``SignInWait``.
+        ``FactorUnknown``, ``OtpWrong``, ``SignInWait`` or ``SignInLocked``.
         """
         await self._proofs.count(asker)
         return await self._database.write(
@@ -131,7 +131,7 @@ class Factors:
     async def renew_codes(self, asker: SignedIn, otp: str) -> tuple[str, ...]:
         """Ten new recovery codes; those of before are void.
 
-        Raises ``FactorUnknown``, ``OtpWrong`` or ``SignInWait``.
+        Raises ``FactorUnknown``, ``OtpWrong``, ``SignInWait`` or ``SignInLocked``.
         """
         await self._proofs.count(asker)
         return await self._database.write(self._renew, asker, otp, self._clock.now_ms())

@@ -9,20 +9,11 @@ from sqlalchemy import Connection
 
 from jigap.clock import Clock
 from jigap.database import Database
-from jigap.members import records
+from jigap.members import attempts, records
 from jigap.members.member import password_of
 from jigap.members.passwords import Passwords
 from jigap.members.sessions import SignedIn
 from jigap.refusal import Kind, Refusal
-
-
-class SignInWait(Refusal):
-    """Too many sign-ins under this member id have failed."""
-
-    code = "sign_in_wait"
-    kind = Kind.TOO_MANY
-    retryable = True
-    hint = "Wait as long as Retry-After says, then try again."
 
 
 class PasswordWrong(Refusal):
@@ -42,27 +33,29 @@ class Proofs:
         self._passwords = passwords
 
     async def count(self, asker: SignedIn) -> None:
-        """Count one guess as failed until ``succeeded``. Raises ``SignInWait``."""
-        wait_s = await self._database.write(
-            records.take_attempt, asker.token_hash, self._clock.now_ms()
-        )
-        if wait_s:
-            raise SignInWait("Too many guesses have failed.", retry_after_s=wait_s)
+        """Count one guess as failed until ``succeeded``.
 
-    async def password(self, asker: SignedIn, password: str) -> None:
-        """Check the password. Raises ``PasswordWrong``, ``SignInWait`` or ``PasswordsBusy``.
+        Raises ``SignInWait`` or ``SignInLocked``.
+        """
+        counter = attempts.of_session(asker.token_hash)
+        await self._database.write(attempts.count, counter, self._clock.now_ms())
 
-        It stays a failure until ``succeeded``, because a one-time code may have to follow.
+    async def password(self, asker: SignedIn, password: str) -> str:
+        """Check the password; the hash it fits.
+
+        It stays a failure until ``succeeded``, because a one-time code may have to follow. Raises
+        ``PasswordWrong``, ``SignInWait``, ``SignInLocked`` or ``PasswordsBusy``.
         """
         await self.count(asker)
         row = await self._database.read(records.row_of, asker.member.id)
         assert row is not None, "members are never deleted"
         if not await self._passwords.matches(normal_password(password), row.password_hash):
             raise PasswordWrong("This is not the password.")
+        return str(row.password_hash)
 
     def succeeded(self, connection: Connection, asker: SignedIn) -> None:
         """Forget the failures of a session, in the caller's transaction."""
-        records.forget_attempts(connection, asker.token_hash, self._clock.now_ms())
+        attempts.forget(connection, attempts.of_session(asker.token_hash))
 
 
 def normal_password(password: str) -> str:

@@ -1,7 +1,6 @@
 """All SQL on members and their looked-up days; wallets, sessions and factors have their own."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,6 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    delete,
     exists,
     func,
     select,
@@ -26,7 +24,6 @@ from jigap.members.tables import (
     favourites,
     members,
     sessions,
-    sign_in_attempts,
     wallets,
 )
 
@@ -44,19 +41,6 @@ _PERSONAL = (
 
 #: Nobody else is anywhere in the directory, whoever asks and however.
 _FINDABLE = (members.c.level > 0, members.c.closed_ms.is_(None))
-
-#: Failed sign-ins that cost nothing; after them the wait doubles from one second up to the most.
-FREE_FAILURES = 10
-WAIT_MAX_S = 900
-FORGET_FAILURES_MS = 24 * 3600 * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a sign-in is checked against."""
-
-    member_id: str
-    password_hash: str
 
 
 def get(connection: Connection, member_id: str) -> Member | None:
@@ -149,16 +133,6 @@ def row_by_login(connection: Connection, login: str) -> AnyRow | None:
     return connection.execute(select(members).where(mine)).first()
 
 
-def credentials(connection: Connection, login: str) -> Credentials | None:
-    """What a sign-in under this login is checked against, or None."""
-    row = connection.execute(
-        select(members.c.id, members.c.password_hash).where(
-            members.c.login == login, members.c.closed_ms.is_(None)
-        )
-    ).first()
-    return None if row is None else Credentials(row.id, row.password_hash)
-
-
 def data_keys_sealed_before(connection: Connection, prefix: bytes, limit: int) -> list[AnyRow]:
     """Id and data key of members whose key was not sealed under the version of this prefix."""
     present = func.substr(members.c.data_key_sealed, 1, len(prefix))
@@ -225,54 +199,6 @@ def payable(connection: Connection, member_ids: Collection[str]) -> dict[str, An
     """Whole rows, by id, of those among these members who can be found."""
     query = select(members).where(members.c.id.in_(sorted(member_ids)), *_FINDABLE)
     return {row.id: row for row in connection.execute(query)}
-
-
-def wait_s(failures: int) -> int:
-    """How long the next sign-in must wait after this many failures. Pure."""
-    if failures <= FREE_FAILURES:
-        return 0
-    return int(min(2 ** (failures - FREE_FAILURES - 1), WAIT_MAX_S))
-
-
-def take_attempt(connection: Connection, login_index: bytes, now_ms: int) -> int:
-    """Count a sign-in as failed before it is tried; the seconds to wait instead, or 0.
-
-    Counted first, so that a hundred guesses at once are a hundred failures.
-    """
-    mine = sign_in_attempts.c.login_index == login_index
-    row = None
-    while row is None:  # a sign-in that succeeds at this moment may take the row away
-        insert_if_absent(
-            connection,
-            sign_in_attempts,
-            login_index=login_index,
-            failures=0,
-            retry_at_ms=0,
-            last_ms=now_ms,
-        )
-        row = connection.execute(select(sign_in_attempts).where(mine).with_for_update()).first()
-    if row.retry_at_ms > now_ms:
-        return int(-(-(row.retry_at_ms - now_ms) // 1000))
-    forgotten = now_ms - row.last_ms > FORGET_FAILURES_MS
-    failures = 1 if forgotten else row.failures + 1
-    # No wait is no time at all: clocks of two web processes may differ by a little.
-    retry_at_ms = now_ms + wait_s(failures) * 1000 if wait_s(failures) else 0
-    connection.execute(
-        update(sign_in_attempts)
-        .where(mine)
-        .values(failures=failures, retry_at_ms=retry_at_ms, last_ms=now_ms)
-    )
-    return 0
-
-
-def forget_attempts(connection: Connection, login_index: bytes, now_ms: int) -> None:
-    """A sign-in succeeded: its failures are forgotten, and so are everybody's old ones."""
-    connection.execute(
-        delete(sign_in_attempts).where(
-            (sign_in_attempts.c.login_index == login_index)
-            | (sign_in_attempts.c.last_ms < now_ms - FORGET_FAILURES_MS)
-        )
-    )
 
 
 def revoke_sessions(connection: Connection, member_id: str, now_ms: int) -> None:

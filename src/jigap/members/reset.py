@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from jigap import audit, events
 from jigap.members import records
+from jigap.members.attempts import forget_all
 from jigap.members.member import MemberClosed
 from jigap.members.personal import Indexes
 
@@ -27,7 +28,7 @@ def reset_password(
         raise MemberClosed("This member has left.")
     records.change(connection, member_id, password_hash=password_hash)
     records.revoke_sessions(connection, member_id, now_ms)
-    records.forget_attempts(connection, indexes.login(row.login), now_ms)
+    forget_all(connection, member_id, indexes.login(row.login))
     events.record(
         connection, "password.reset", subject=member_id, member_id=member_id, now_ms=now_ms
     )

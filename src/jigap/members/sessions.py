@@ -9,8 +9,9 @@ is written at most once a minute.
 """
 
 import hashlib
+import hmac
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -18,10 +19,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 from jigap import audit, entropy
 from jigap.clock import Clock
 from jigap.database import Database, DatabaseBusy, prepared
+from jigap.keys import KeyRing
 from jigap.members import records
-from jigap.members.device import label_of
 from jigap.members.member import Member
 from jigap.members.tables import members, sessions
+from jigap.members.visitor import Visitor, label_of
 from jigap.refusal import Kind, Refusal
 
 SEEN_EVERY_MS = 60_000
@@ -46,11 +48,16 @@ class SessionUnknown(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that was just opened. ``token`` is shown to its owner once."""
+    """A session that was just opened. What is secret is shown to its owner once.
+
+    ``device`` is the token of the device from which it was opened.
+    """
 
     id: str
-    token: str
+    token: str = field(repr=False)
     expires_ms: int
+    token_hash: bytes
+    device: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class SignedIn:
     session_id: str
     token_hash: bytes
     second_factor: bool
+    cookie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,37 +85,39 @@ class SessionListed:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Where a request comes from: network address and what the program says it is."""
-
-    address: str = ""
-    user_agent: str = ""
-
-
-NOBODY = Visitor()
-
-
 class Sessions:
     """All sessions, with their two limits: since opening, and since last seen."""
 
-    def __init__(self, database: Database, clock: Clock, *, ttl_s: int, idle_s: int) -> None:
+    def __init__(
+        self, database: Database, ring: KeyRing, clock: Clock, *, ttl_s: int, idle_s: int
+    ) -> None:
         self._database = database
+        self._csrf_key = ring.derive("csrf-token")
         self._clock = clock
         self._ttl_ms = ttl_s * 1000
         self._idle_ms = idle_s * 1000
         self._seen_every_ms = min(SEEN_EVERY_MS, self._idle_ms // 4)
 
-    async def authenticate(self, token: str) -> SignedIn:
-        """Whose session it is. Raises ``SessionMissing``."""
+    async def authenticate(self, token: str, *, cookie: bool = False) -> SignedIn:
+        """Whose session it is. Raises ``SessionMissing``.
+
+        ``cookie``: how the token came, which must be how it was given out.
+        """
         hash_, now_ms = token_hash(token), self._clock.now_ms()
         row = await self._database.read(_living, hash_, now_ms, now_ms - self._idle_ms)
-        if row is None:
+        if row is None or row.cookie != cookie:
             raise SessionMissing("This session is unknown or has ended.")
         if row.last_seen_ms <= now_ms - self._seen_every_ms:
             with suppress(DatabaseBusy):  # a busy database is no reason not to answer
                 await self._database.write(_see, hash_, now_ms)
-        return SignedIn(records.member_of(row), row.session_id, hash_, row.second_factor)
+        return SignedIn(records.member_of(row), row.session_id, hash_, row.second_factor, cookie)
+
+    def csrf_token(self, hash_: bytes) -> str:
+        """What a page of ours sends with each change, and a page of others cannot know.
+
+        A keyed hash of the session: nothing to store, and nothing of use without the cookie.
+        """
+        return hmac.digest(self._csrf_key, hash_, "sha3_256").hex()
 
     def open(
         self,
@@ -115,8 +125,9 @@ class Sessions:
         member_id: str,
         visitor: Visitor,
         *,
+        device: str,
         second_factor: bool,
-        cookie: bool = False,
+        cookie: bool,
     ) -> NewSession:
         """A new session, in the caller's transaction; this member's ended ones are dropped."""
         now_ms = self._clock.now_ms()
@@ -139,7 +150,7 @@ class Sessions:
             },
         )
         audit.append(connection, now_ms=now_ms, actor=member_id, action="session:open", object_=id_)
-        return NewSession(id_, token, now_ms + self._ttl_ms)
+        return NewSession(id_, token, now_ms + self._ttl_ms, token_hash(token), device)
 
     async def of(self, asker: SignedIn) -> list[SessionListed]:
         """The living sessions of whoever asks, the newest first."""
@@ -250,7 +261,10 @@ def _see(connection: Connection, hash_: bytes, now_ms: int) -> None:
 def _by_token(token_hash: Any, now_ms: Any, seen_after_ms: Any) -> Any:
     return (
         records.joined(
-            sessions.c.id.label("session_id"), sessions.c.second_factor, sessions.c.last_seen_ms
+            sessions.c.id.label("session_id"),
+            sessions.c.second_factor,
+            sessions.c.cookie,
+            sessions.c.last_seen_ms,
         )
         .join(sessions, sessions.c.member_id == members.c.id)
         .where(

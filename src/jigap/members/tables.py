@@ -60,7 +60,8 @@ members = Table(
     Index("ix_members_closed_ms", "closed_ms", "erased_ms"),
 )
 
-#: ``second_factor``: opened with a one-time code. ``device`` is a few words of ours.
+#: ``second_factor``: opened with a one-time code. ``device`` is a few words of ours. ``failures``
+#: are wrong passwords and codes that were typed inside the session.
 sessions = Table(
     "sessions",
     metadata,
@@ -71,6 +72,8 @@ sessions = Table(
     Column("cookie", Boolean, nullable=False),
     Column("address", String(64), nullable=False),
     Column("device", String(40), nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("retry_at_ms", BigInteger, nullable=False, server_default="0"),
     Column("created_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
@@ -99,14 +102,36 @@ recovery_codes = Table(
     Column("code_hash", LargeBinary(32), primary_key=True),
 )
 
-#: Failed sign-ins by a keyed hash of the login that was typed, whether or not it exists.
+#: Devices from which a member has signed in before, with the failures of their own.
+devices = Table(
+    "devices",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=False),
+)
+
+#: Failed sign-ins of strangers in a row, by a keyed hash of the login that was typed; logins that
+#: nobody has share a bounded number of rows.
 sign_in_attempts = Table(
     "sign_in_attempts",
     metadata,
     Column("login_index", LargeBinary(32), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("retry_at_ms", BigInteger, nullable=False),
-    Column("last_ms", BigInteger, nullable=False, index=True),
+    Column("last_ms", BigInteger, nullable=False),
+)
+
+#: Failed sign-ins of strangers by day (UTC) and network; only the present day is kept.
+sign_in_days = Table(
+    "sign_in_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("network", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
 )
 
 wallets = Table(

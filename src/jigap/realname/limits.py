@@ -10,7 +10,6 @@ verified with it, and the ``reset`` purse for forgotten passwords, where nobody 
 """
 
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, delete, update
 from jigap.clock import DAY_MS, day_of
 from jigap.database import insert_if_absent
 from jigap.keys import KeyRing
-from jigap.members import phone_digits
+from jigap.members import network_of, phone_digits
 from jigap.realname.tables import realname_days
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
@@ -140,19 +139,6 @@ def note_refused(connection: Connection, cap: Cap, now_ms: int) -> None:
 def day_began_ms(now_ms: int) -> int:
     """When the day (UTC) began that limits count by."""
     return now_ms - now_ms % DAY_MS
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _open(connection: Connection, cap: Cap, now_ms: int) -> None:

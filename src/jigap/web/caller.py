@@ -8,6 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from jigap import members
+from jigap.web import cookies
 from jigap.web.problems import (
     MediaTypeUnsupported,
     OperatorOnly,
@@ -61,11 +62,20 @@ def visitor(request: AnyRequest) -> members.Visitor:
 
 
 async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """Guard: whoever asks has a session."""
+    """Guard: whoever asks has a session; a bearer token goes before a cookie."""
+    sessions = platform(connection).sessions
     token = bearer(connection)
+    if token is not None:
+        connection.scope["state"]["asker"] = await sessions.authenticate(token)
+        return
+    token = cookies.read(connection.cookies, cookies.SESSION)
     if token is None:
         raise members.SessionMissing("This needs a session.")
-    connection.scope["state"]["asker"] = await platform(connection).sessions.authenticate(token)
+    who = await sessions.authenticate(token, cookie=True)
+    method = str(connection.scope.get("method", ""))
+    csrf_token = sessions.csrf_token(who.token_hash)
+    cookies.check_origin(method, connection.headers, connection.scope["scheme"], csrf_token)
+    connection.scope["state"]["asker"] = who
 
 
 async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -> None:

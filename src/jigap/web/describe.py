@@ -19,8 +19,9 @@ import jigap
 from jigap.members import MemberFrozen, SessionMissing
 from jigap.refusal import Refusal
 from jigap.tokens.refusals import KeyMalformed, KeyReused
-from jigap.web import problems
+from jigap.web import cookies, problems
 from jigap.web.caller import account_reader, operator_only, signed_in
+from jigap.web.cookies import CsrfMissing
 from jigap.web.shapes import Problem
 
 REF = "#/components/schemas/{name}"
@@ -106,7 +107,14 @@ def openapi(app: Litestar) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "The token that POST /api/v1/session answers.",
-                }
+                },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookies.HOST_PREFIX + cookies.SESSION,
+                    "description": "For browsers, from POST /api/v1/session with `cookie`; over "
+                    "HTTP without the prefix. All but GET needs X-CSRF-Token, too.",
+                },
             },
         },
     }
@@ -140,7 +148,7 @@ def _operation(path: str, handler: HTTPRouteHandler, schemas: dict[str, Any]) ->
     if handler.fn.__doc__:
         operation["description"] = _one_line(handler.fn.__doc__)
     if needs_session(handler):
-        operation["security"] = [{"session": []}]
+        operation["security"] = [{"session": []}, {"cookie": []}]
     if body is not None:
         required = not handler.parsed_fn_signature.parameters["data"].is_optional
         operation["requestBody"] = {
@@ -222,6 +230,8 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
     guards = handler.resolve_guards()
     if needs_session(handler):
         found.append(SessionMissing)
+        if handler.http_methods - {"GET"}:
+            found.append(CsrfMissing)
     if operator_only in guards:
         found += [problems.OperatorOnly, problems.SecondFactorRequired, MemberFrozen]
     if _body(handler) is not None:

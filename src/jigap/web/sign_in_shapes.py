@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jigap.web.shapes import NO_CONTROL, Asked, MemberId, Password, Time
+from jigap.web.shapes import NO_CONTROL, Asked, MemberId, NewPassword, Password, Time
 
 Otp = Annotated[
     str,
@@ -13,6 +13,15 @@ Otp = Annotated[
         pattern=NO_CONTROL,
         description="Six digits of the authenticator app, or a recovery code. Each is good once.",
         examples=["123456", "k3vd-9wq2-hm7x-t0pc"],
+    ),
+]
+
+
+DeviceToken = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        description="`device` of a sign-in before: guesses of strangers do not count against it.",
     ),
 ]
 
@@ -26,13 +35,38 @@ class SignIn(Asked, frozen=True):
     member_id: MemberId
     password: Password
     otp: Otp | None = None
+    device: DeviceToken | None = None
+    cookie: Annotated[
+        bool, Meta(description="For browsers: the token goes into a cookie, not into the answer.")
+    ] = False
 
 
 class SessionShown(Struct, frozen=True):
-    """A new session. The token is shown once."""
+    """A new session. What it shows is shown once.
 
-    token: str
+    `token` and `device` are for bearers. In a cookie session both are cookies, and `csrf_token`
+    goes into the X-CSRF-Token header of everything but GET.
+    """
+
     expires_at: Time
+    token: str | UnsetType = UNSET
+    device: str | UnsetType = UNSET
+    csrf_token: str | UnsetType = UNSET
+
+
+class OwnSessionShown(Struct, frozen=True):
+    """The session that asks; a cookie session's `csrf_token` again."""
+
+    id: str
+    second_factor: bool
+    csrf_token: str | None
+
+
+class PasswordChange(Asked, frozen=True):
+    """The password that is, and the one that shall be."""
+
+    old: Password
+    new: NewPassword
 
 
 class SessionListed(Struct, frozen=True):

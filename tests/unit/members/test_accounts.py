@@ -15,14 +15,12 @@ from jigap.members import (
     PhoneTaken,
     SessionMissing,
     SignInFailed,
-    SignInWait,
     by_login,
     create_operator,
     rewrap_data_keys,
 )
-from jigap.members.records import FREE_FAILURES, wait_s
 from jigap.members.tables import members as members_table
-from jigap.members.tables import sessions, sign_in_attempts
+from jigap.members.tables import sessions
 
 from .people import PASSWORD, People, people
 
@@ -110,46 +108,6 @@ async def test_a_wrong_password_and_an_unknown_member_are_told_the_same(
     assert refused.value.detail == "The member id or the password is wrong."
     assert refused.value.facts == {}
     assert len(crowd.passwords.checked) == 1, "the same work is done for both"
-
-
-@pytest.mark.parametrize("login", ["minji", "nobody"])
-async def test_guessing_is_slowed_down_known_or_not(crowd: People, login: str) -> None:
-    await crowd.members.sign_up("minji", PASSWORD)
-    for _ in range(FREE_FAILURES + 1):
-        with pytest.raises(SignInFailed):
-            await crowd.sign_ins.sign_in(login, "wrong password")
-    with pytest.raises(SignInWait) as refused:
-        await crowd.sign_ins.sign_in(login, PASSWORD)
-    assert refused.value.retry_after_s == 1
-
-
-async def test_a_hundred_guesses_at_once_are_a_hundred_failures(crowd: People) -> None:
-    await crowd.members.sign_up("minji", PASSWORD)
-    answers = await asyncio.gather(
-        *(crowd.sign_ins.sign_in("minji", f"guess number {n}") for n in range(100)),
-        return_exceptions=True,
-    )
-    assert sum(isinstance(one, SignInFailed) for one in answers) <= FREE_FAILURES + 1
-    assert len(crowd.passwords.checked) <= FREE_FAILURES + 1
-
-
-async def test_a_sign_in_forgets_failures_and_the_wait_ends(crowd: People) -> None:
-    await crowd.members.sign_up("minji", PASSWORD)
-    for _ in range(FREE_FAILURES + 1):
-        with pytest.raises(SignInFailed):
-            await crowd.sign_ins.sign_in("minji", "wrong password")
-    crowd.clock.advance(1_000)
-    await crowd.sign_ins.sign_in("minji", PASSWORD)
-    rows = await crowd.database.read(lambda c: c.execute(select(sign_in_attempts)).all())
-    assert rows == []
-
-
-def test_waits_grow_to_a_limit() -> None:
-    waits = [wait_s(n) for n in range(FREE_FAILURES + 20)]
-    assert waits == sorted(waits)
-    assert waits[FREE_FAILURES] == 0
-    assert waits[FREE_FAILURES + 1] == 1
-    assert waits[-1] == 900
 
 
 async def test_a_hash_of_old_parameters_is_made_again_at_sign_in(crowd: People) -> None:

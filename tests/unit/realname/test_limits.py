@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from jigap.keys import KeyRing
 from jigap.realname import RealNameLimit
-from jigap.realname.limits import DAY_MS, Caps, network_of, note_refused, take
+from jigap.realname.limits import DAY_MS, Caps, note_refused, take
 from jigap.realname.tables import realname_days
 from jigap.settings import Settings
 
@@ -77,18 +77,3 @@ def test_keys_hold_no_number_and_no_member():
     mine = caps().of("mb_1", "+821012345678", "::1")
     assert mine != other.of("mb_1", "+821012345678", "::1")
     assert replace(mine[0], most=0).most == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
-        ("", ""),
-        ("testclient", "testclient"),
-    ],
-)
-def test_an_ipv6_customer_is_one_address(address, network):
-    assert network_of(address) == network

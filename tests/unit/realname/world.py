@@ -114,7 +114,7 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     realname = RealName(database, ring, agency, clock, Settings(**settings))
     passwords = _PlainPasswords()
     people = Members(database, ring, clock, passwords)
-    sessions = Sessions(database, clock, ttl_s=3600, idle_s=3600)
+    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=3600)
     sign_ins = SignIns(database, ring, clock, passwords, sessions)
     return World(database, ring, clock, people, agency, realname, sessions, sign_ins)
 

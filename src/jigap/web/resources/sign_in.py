@@ -1,9 +1,10 @@
 """Signing in, sessions and second factors."""
 
-from litestar import Router, delete, get, post
+from litestar import Response, Router, delete, get, post, put
 from litestar.params import JSONBody
 
 from jigap import members
+from jigap.web import cookies
 from jigap.web.caller import AnyRequest, asker, platform, signed_in, visitor
 from jigap.web.describe import says
 from jigap.web.parameters import FactorId, SessionId
@@ -13,6 +14,8 @@ from jigap.web.sign_in_shapes import (
     FactorShown,
     NewFactorShown,
     OtpAsked,
+    OwnSessionShown,
+    PasswordChange,
     RecoveryCodesShown,
     SessionListed,
     SessionShown,
@@ -20,7 +23,12 @@ from jigap.web.sign_in_shapes import (
 )
 
 #: What may go wrong when the password is asked for again.
-_PASSWORD_REFUSALS = (members.PasswordWrong, members.SignInWait, members.PasswordsBusy)
+_PASSWORD_REFUSALS = (
+    members.PasswordWrong,
+    members.SignInWait,
+    members.SignInLocked,
+    members.PasswordsBusy,
+)
 
 
 @post(
@@ -29,28 +37,54 @@ _PASSWORD_REFUSALS = (members.PasswordWrong, members.SignInWait, members.Passwor
         "Sign in",
         members.SignInFailed,
         members.SignInWait,
+        members.SignInLocked,
+        members.SignInLimit,
         members.OtpRequired,
         members.OtpWrong,
         members.PasswordsBusy,
         tag="people",
     ),
 )
-async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> SessionShown:
+async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[SessionShown]:
     """Open a session; its token goes into the Authorization header of everything else.
 
     `otp_required` is told only once the password was right. Nobody learns whether a member id
-    exists.
+    exists. With `cookie` the session is a cookie, and so is the device.
     """
-    session = await platform(request).sign_ins.sign_in(
-        data.member_id, data.password, data.otp, visitor(request)
+    here = platform(request)
+    device = data.device
+    if data.cookie:
+        device = cookies.read(request.cookies, cookies.DEVICE)
+    new = await here.sign_ins.sign_in(
+        data.member_id, data.password, data.otp, visitor(request), device=device, cookie=data.cookie
     )
-    return SessionShown(session.token, time_of(session.expires_ms))
+    expires_at = time_of(new.expires_ms)
+    if not data.cookie:
+        return Response(SessionShown(expires_at, token=new.token, device=new.device))
+    secure, ttl_s = cookies.is_secure(request, here), here.settings.session_ttl_s
+    return Response(
+        SessionShown(expires_at, csrf_token=here.sessions.csrf_token(new.token_hash)),
+        cookies=[
+            cookies.made(cookies.SESSION, new.token, secure=secure, kept_s=ttl_s),
+            cookies.made(cookies.DEVICE, new.device, secure=secure, kept_s=members.DEVICE_KEPT_S),
+        ],
+    )
+
+
+@get("/session", guards=[signed_in], opt=says("This session", tag="people"))
+async def session(request: AnyRequest) -> OwnSessionShown:
+    """Which session asks. A page that was loaded again finds its `csrf_token` here."""
+    who = asker(request)
+    csrf_token = platform(request).sessions.csrf_token(who.token_hash) if who.cookie else None
+    return OwnSessionShown(who.session_id, who.second_factor, csrf_token)
 
 
 @delete("/session", guards=[signed_in], opt=says("Sign out", tag="people"))
-async def sign_out(request: AnyRequest) -> None:
-    """End the session of the token that is sent."""
-    await platform(request).sign_ins.sign_out(asker(request))
+async def sign_out(request: AnyRequest) -> Response[None]:
+    """End the session that asks. The cookie of a cookie session goes."""
+    who = asker(request)
+    await platform(request).sign_ins.sign_out(who)
+    return Response(None, cookies=cookies.cleared(cookies.SESSION) if who.cookie else [])
 
 
 @get("/sessions", guards=[signed_in], opt=says("My sessions", tag="people"))
@@ -85,6 +119,17 @@ async def end_session(request: AnyRequest, id: SessionId) -> None:
 async def end_other_sessions(request: AnyRequest) -> None:
     """All but the one that asks."""
     await platform(request).sessions.end_others(asker(request))
+
+
+@put(
+    "/me/password",
+    guards=[signed_in],
+    status_code=204,
+    opt=says("Change my password", *_PASSWORD_REFUSALS, members.PasswordWeak, tag="people"),
+)
+async def change_password(request: AnyRequest, data: JSONBody[PasswordChange]) -> None:
+    """Every other session ends. The payment passphrase stays what it is."""
+    await platform(request).sign_ins.change_password(asker(request), data.old, data.new)
 
 
 @get("/me/factors", guards=[signed_in], opt=says("My second factors", tag="people"))
@@ -123,6 +168,7 @@ async def add_factor(request: AnyRequest, data: JSONBody[FactorAsked]) -> NewFac
         members.FactorUnknown,
         members.OtpWrong,
         members.SignInWait,
+        members.SignInLocked,
         tag="people",
     ),
 )
@@ -146,6 +192,7 @@ async def confirm_factor(
         members.FactorUnknown,
         members.OtpWrong,
         members.SignInWait,
+        members.SignInLocked,
         tag="people",
     ),
 )
@@ -178,10 +225,12 @@ ROUTES = Router(
     "/",
     route_handlers=[
         sign_in,
+        session,
         sign_out,
         sessions,
         end_session,
         end_other_sessions,
+        change_password,
         factors,
         add_factor,
         confirm_factor,

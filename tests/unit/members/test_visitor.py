@@ -1,8 +1,8 @@
-"""What a session list says of a program."""
+"""What is known of where a request comes from."""
 
 import pytest
 
-from jigap.members.device import label_of
+from jigap.members.visitor import label_of, network_of
 
 CHROME = (
     "Mozilla/5.0 (Linux; Android 14; SM-S911N) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -31,3 +31,18 @@ SAFARI = (
 def test_a_program_is_named_in_words_of_ours(user_agent: str, label: str) -> None:
     assert label_of(user_agent) == label
     assert len(label) <= 40
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_ipv6_customer_is_one_address(address: str, network: str) -> None:
+    assert network_of(address) == network
