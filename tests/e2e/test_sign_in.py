@@ -63,6 +63,101 @@ def test_sessions_are_listed_and_ended(stranger: Client) -> None:
     assert len(here.get("sessions")) == 1
 
 
+def browser(stranger: Client, name: str) -> tuple[Client, dict[str, str]]:
+    """A cookie session: a client that has only cookies, and the header that goes with changes."""
+    mine = Client.at(str(stranger.http.base_url).removesuffix("/api/v1/"))
+    body = {"member_id": name, "password": MEMBER_PASSWORD, "cookie": True}
+    opened = mine.call("POST", "session", body)
+    assert opened.status_code == 201, opened.text
+    assert opened.json().keys() == {"expires_at", "csrf_token"}
+    cookies = opened.headers.get_list("set-cookie")
+    assert [one.partition("=")[0] for one in cookies] == ["jigap_session", "jigap_device"]
+    for one in cookies:
+        parts = {part.strip().lower() for part in one.split(";")}
+        assert {"httponly", "samesite=strict", "path=/"} <= parts
+    return mine, {"X-CSRF-Token": opened.json()["csrf_token"]}
+
+
+def test_a_cookie_session_needs_the_csrf_token_for_every_change(stranger: Client) -> None:
+    name = joined(stranger)
+    mine, csrf = browser(stranger, name)
+    assert mine.get("me")["member_id"] == name
+    own = mine.get("session")
+    assert {"X-CSRF-Token": own["csrf_token"]} == csrf
+    path, body = "me/password", {"old": MEMBER_PASSWORD, "new": "another horse"}
+    for headers in (
+        {},
+        {"X-CSRF-Token": "0" * 64},
+        csrf | {"Origin": "https://evil.example"},
+        csrf | {"Sec-Fetch-Site": "cross-site"},
+    ):
+        answer = mine.http.request("PUT", path, json=body, headers=headers)
+        assert refused(answer) == (403, "csrf_missing"), headers
+        assert refused(mine.http.request("DELETE", "sessions", headers=headers))[0] == 403
+    other, _ = browser(stranger, name)
+    ours = f"http://{mine.http.base_url.netloc.decode()}"
+    headers = csrf | {"Origin": ours, "Sec-Fetch-Site": "same-origin"}
+    changed = mine.http.request("PUT", path, json=body, headers=headers)
+    assert changed.status_code == 204, changed.text
+    assert refused(other.call("GET", "me")) == (401, "session_missing")
+    assert stranger.sign_in(name, "another horse")
+
+
+def test_signing_out_of_a_cookie_session_clears_the_cookie(stranger: Client) -> None:
+    mine, csrf = browser(stranger, joined(stranger))
+    stolen = dict(mine.http.cookies)
+    assert refused(mine.call("DELETE", "session")) == (403, "csrf_missing")
+    out = mine.http.request("DELETE", "session", headers=csrf)
+    assert out.status_code == 204
+    assert "jigap_session" not in mine.http.cookies
+    assert "jigap_device" in mine.http.cookies
+    assert refused(mine.call("GET", "me")) == (401, "session_missing")
+    mine.http.cookies.set("jigap_session", stolen["jigap_session"])
+    assert refused(mine.call("GET", "me")) == (401, "session_missing")
+
+
+def test_a_bearer_goes_before_a_cookie_and_neither_passes_for_the_other(stranger: Client) -> None:
+    name, other = joined(stranger), joined(stranger)
+    mine, _ = browser(stranger, name)
+    bearer = stranger.sign_in(other, MEMBER_PASSWORD).token
+    both = mine.http.request("GET", "me", headers={"Authorization": f"Bearer {bearer}"})
+    assert both.json()["member_id"] == other
+    change = mine.http.request("DELETE", "sessions", headers={"Authorization": f"Bearer {bearer}"})
+    assert change.status_code == 204, "a bearer needs no CSRF token"
+    cookie = mine.http.cookies["jigap_session"]
+    as_bearer = stranger.http.get("me", headers={"Authorization": f"Bearer {cookie}"})
+    assert refused(as_bearer) == (401, "session_missing")
+    mine.http.cookies.clear()
+    mine.http.cookies.set("jigap_session", bearer)
+    assert refused(mine.call("GET", "me")) == (401, "session_missing")
+
+
+def test_strangers_do_not_delay_a_known_device(stranger: Client) -> None:
+    name = joined(stranger)
+    body = {"member_id": name, "password": MEMBER_PASSWORD}
+    device = stranger.call("POST", "session", body).json()["device"]
+    wrong = body | {"password": "wrong password"}
+    answers = [refused(stranger.call("POST", "session", wrong)) for _ in range(13)]
+    assert answers[-1] == (429, "sign_in_wait")
+    assert refused(stranger.call("POST", "session", body))[0] == 429
+    home = stranger.call("POST", "session", body | {"device": device})
+    assert (home.status_code, home.json()["device"]) == (201, device)
+
+
+def test_a_password_is_changed_by_whoever_knows_it(stranger: Client) -> None:
+    name = joined(stranger)
+    me, other = (stranger.sign_in(name, MEMBER_PASSWORD) for _ in range(2))
+    wrong = me.call("PUT", "me/password", {"old": "wrong password", "new": "another horse"})
+    assert refused(wrong) == (403, "password_wrong")
+    weak = me.call("PUT", "me/password", {"old": MEMBER_PASSWORD, "new": "short"})
+    assert refused(weak) == (422, "password_weak")
+    body = {"old": MEMBER_PASSWORD, "new": "another horse"}
+    assert me.call("PUT", "me/password", body).status_code == 204
+    assert me.get("me")["member_id"] == name
+    assert refused(other.call("GET", "me")) == (401, "session_missing")
+    assert stranger.sign_in(name, "another horse")
+
+
 def test_a_member_adds_uses_and_removes_a_second_factor(stranger: Client) -> None:
     name = joined(stranger)
     me = stranger.sign_in(name, MEMBER_PASSWORD)

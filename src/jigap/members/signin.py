@@ -15,7 +15,7 @@ from jigap.clock import Clock, day_of
 from jigap.database import Database, prepared
 from jigap.keys import KeyRing
 from jigap.members import attempts, devices, personal, records
-from jigap.members.factors import note_recovery, use_otp
+from jigap.members.factors import OtpRequired, note_recovery, use_otp
 from jigap.members.member import password_of
 from jigap.members.passwords import Passwords, PasswordsBusy
 from jigap.members.proof import PasswordWrong, Proofs, normal_password
@@ -100,9 +100,16 @@ class SignIns:
         fresh_hash = None
         if self._passwords.is_outdated(hash_):
             fresh_hash = await self._passwords.hash(normal_password(password))
-        return await self._database.write(
-            self._open, guess, otp, fresh_hash, visitor, device, cookie
-        )
+        try:
+            return await self._database.write(
+                self._open, guess, otp, fresh_hash, visitor, device, cookie
+            )
+        except OtpRequired:  # half a sign-in: a failure of the login still, of the network not
+            if not guess.known_device:
+                await self._database.write(
+                    attempts.give_back_network, guess.network, guess.day
+                )
+            raise
 
     async def sign_out(self, asker: SignedIn) -> None:
         """End the session of whoever asks."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from jigap.database import Database
 from jigap.members import (
+    OtpRequired,
     PasswordsBusy,
     PasswordWrong,
     SignInFailed,
@@ -16,7 +17,9 @@ from jigap.members import (
     SignIns,
     SignInWait,
     Visitor,
+    code_of,
     reset_password,
+    step_of,
 )
 from jigap.members.attempts import (
     FAILURES_MAX,
@@ -199,6 +202,20 @@ async def test_a_network_has_a_limit_a_day_for_strangers_only(crowd: People) -> 
     assert await door.sign_in("other", PASSWORD, visitor=here)
     rows = await crowd.database.read(lambda c: c.execute(select(sign_in_days)).all())
     assert [row.failures for row in rows] == [0], "being right counts nothing, old days go"
+
+
+async def test_half_a_sign_in_does_not_count_against_the_network(crowd: People) -> None:
+    session = await crowd.sign_ins.sign_in("minji", PASSWORD)
+    me = await crowd.sessions.authenticate(session.token)
+    new = await crowd.factors.begin(me, PASSWORD, None)
+    step = step_of(crowd.clock.now_ms())
+    await crowd.factors.confirm(me, new.id, code_of(new.secret, step))
+    with pytest.raises(OtpRequired):
+        await crowd.sign_ins.sign_in("minji", PASSWORD)
+    days = await crowd.database.read(lambda c: c.execute(select(sign_in_days)).all())
+    assert [row.failures for row in days] == [0]
+    rows = await crowd.database.read(lambda c: c.execute(select(sign_in_attempts)).all())
+    assert [row.failures for row in rows] == [1]
 
 
 async def test_what_was_never_looked_at_is_no_failure(

@@ -4,6 +4,7 @@ Not by the clock, which is noisy and slow, but by counting what there is to meas
 SQL, AES-GCM and HMAC operations, argon2 passes. Timing is measured by `make bench`.
 """
 
+import contextlib
 import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,13 +22,16 @@ from jigap.members import (
     Argon2Pool,
     Member,
     SignInFailed,
+    SignInLocked,
     SignIns,
+    SignInWait,
     directory,
     get,
     personal,
     records,
     tables,
 )
+from jigap.members.attempts import FAILURES_MAX, FREE_FAILURES, WAIT_MAX_S
 
 from .people import PASSWORD, People, people
 
@@ -195,6 +199,27 @@ async def test_a_failed_sign_in_costs_the_same_whoever_is_there(
     _same(costs)
     assert costs["unknown"]["argon2"] == 1
     pool.close()
+
+
+async def test_a_refused_sign_in_costs_the_same_whoever_is_there(
+    crowd: People, counted: Counted
+) -> None:
+    everybody = await _everybody(crowd)
+
+    async def refuse(login: str, refusal: type[Exception]) -> None:
+        with pytest.raises(refusal):
+            await crowd.sign_ins.sign_in(login, PASSWORD)
+
+    for failures, refusal in ((FREE_FAILURES + 1, SignInWait), (FAILURES_MAX, SignInLocked)):
+        costs = {}
+        for how, (login, *_) in everybody.items():
+            for _ in range(failures):
+                crowd.clock.advance(WAIT_MAX_S * 1000)
+                with contextlib.suppress(SignInFailed, SignInLocked):
+                    await crowd.sign_ins.sign_in(login, "another password")
+            costs[how] = await counted.of(lambda: refuse(login, refusal))  # noqa: B023
+        _same(costs)
+        assert "argon2" not in costs["unknown"]
 
 
 def _set_passwords(connection: Any, hash_: str) -> None:
