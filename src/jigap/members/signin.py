@@ -106,9 +106,7 @@ class SignIns:
             )
         except OtpRequired:  # half a sign-in: a failure of the login still, of the network not
             if not guess.known_device:
-                await self._database.write(
-                    attempts.give_back_network, guess.network, guess.day
-                )
+                await self._database.write(attempts.give_back_network, guess.network, guess.day)
             raise
 
     async def sign_out(self, asker: SignedIn) -> None:

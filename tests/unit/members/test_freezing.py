@@ -17,8 +17,8 @@ from jigap.members import (
     get,
     step_of,
 )
+from jigap.members.attempts import FREE_FAILURES
 from jigap.members.freezing import FreezeReasonMissing
-from jigap.members.records import FREE_FAILURES
 
 from .people import PASSWORD, People, people
 

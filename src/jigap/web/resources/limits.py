@@ -170,6 +170,7 @@ async def freeze_oneself(request: AnyRequest, data: JSONBody[Freeze | None] = No
         members.FrozenByOperator,
         members.PasswordWrong,
         members.SignInWait,
+        members.SignInLocked,
         members.PasswordsBusy,
         members.OtpRequired,
         members.OtpWrong,

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_devices"
-down_revision = "0007_sign_in"
+revision = "0009_devices"
+down_revision = "0008_freezing"
 branch_labels = None
 depends_on = None
 
