@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select, update
 
+from jigap.clock import DAY_MS, day_of, next_day_ms
 from jigap.database import insert_if_absent
 from jigap.members.tables import devices, sessions, sign_in_attempts, sign_in_days
 from jigap.refusal import Kind, Refusal
@@ -27,8 +28,6 @@ FREE_FAILURES = 10
 WAIT_MAX_S = 900
 FAILURES_MAX = 100
 PLACES_BITS = 20
-
-_DAY_MS = 24 * 3600 * 1000
 
 
 class SignInWait(Refusal):
@@ -148,6 +147,15 @@ def forget_all(connection: Connection, member_id: str, login_index: bytes) -> No
     )
 
 
+def forget_old(connection: Connection, now_ms: int) -> None:
+    """Forget who failed at nothing lately, and days gone by; failures in a row stay."""
+    table = sign_in_attempts
+    connection.execute(
+        delete(table).where(table.c.failures == 0, table.c.last_ms < now_ms - DAY_MS)
+    )
+    connection.execute(delete(sign_in_days).where(sign_in_days.c.day < day_of(now_ms)))
+
+
 def count_network(
     connection: Connection, network: str, day: str, failures_max: int, now_ms: int
 ) -> None:
@@ -160,18 +168,17 @@ def count_network(
         .returning(sign_in_days.c.failures)
     ).scalar_one()
     if failures > failures_max:
-        left_s = -(-(_DAY_MS - now_ms % _DAY_MS) // 1000)
+        left_s = -(-(next_day_ms(now_ms) - now_ms) // 1000)
         raise SignInLimit("Too many sign-ins from this network failed.", retry_after_s=left_s)
 
 
 def give_back_network(connection: Connection, network: str, day: str) -> None:
-    """A stranger was right, or was never looked at; the days before are forgotten."""
+    """A stranger was right, or was never looked at."""
     connection.execute(
         update(sign_in_days)
         .where(_of_day(network, day), sign_in_days.c.failures > 0)
         .values(failures=sign_in_days.c.failures - 1)
     )
-    connection.execute(delete(sign_in_days).where(sign_in_days.c.day < day))
 
 
 def _of_day(network: str, day: str) -> Any:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    delete,
     exists,
     func,
     select,
@@ -17,6 +18,7 @@ from sqlalchemy import (
 )
 
 from jigap.database import insert_if_absent, prepared
+from jigap.members import attempts
 from jigap.members.limits import OwnLimits
 from jigap.members.member import FrozenBy, Member, Wallet, WalletState
 from jigap.members.tables import (
@@ -170,10 +172,9 @@ def close(connection: Connection, member_id: str, now_ms: int) -> None:
 
 
 def forget_old(connection: Connection, now_ms: int) -> None:
-    """Forget sessions that are over, failed sign-ins that count no more, and old days' searches."""
+    """Forget sessions that are over, sign-ins that nobody failed at, and old days' counts."""
     connection.execute(delete(sessions).where(sessions.c.expires_ms <= now_ms))
-    old = sign_in_attempts.c.last_ms < now_ms - FORGET_FAILURES_MS
-    connection.execute(delete(sign_in_attempts).where(old))
+    attempts.forget_old(connection, now_ms)
     yesterday = datetime.fromtimestamp(now_ms / 1000 - 24 * 3600, UTC).date().isoformat()
     connection.execute(delete(directory_days).where(directory_days.c.day < yesterday))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
+from jigap.clock import DAY_MS, day_of
 from jigap.database import Database
 from jigap.members import (
     OtpRequired,
@@ -25,6 +26,7 @@ from jigap.members.attempts import (
     FAILURES_MAX,
     FREE_FAILURES,
     WAIT_MAX_S,
+    forget_old,
     may_guess,
     of_login,
     wait_s,
@@ -201,7 +203,10 @@ async def test_a_network_has_a_limit_a_day_for_strangers_only(crowd: People) -> 
     crowd.clock.advance(24 * 3600 * 1000)
     assert await door.sign_in("other", PASSWORD, visitor=here)
     rows = await crowd.database.read(lambda c: c.execute(select(sign_in_days)).all())
-    assert [row.failures for row in rows] == [0], "being right counts nothing, old days go"
+    assert {row.day: row.failures for row in rows if row.network.startswith("2001")} == {
+        day_of(crowd.clock.now_ms()): 0,
+        day_of(crowd.clock.now_ms() - DAY_MS): 3,
+    }, "being right counts nothing"
 
 
 async def test_half_a_sign_in_does_not_count_against_the_network(crowd: People) -> None:
@@ -216,6 +221,17 @@ async def test_half_a_sign_in_does_not_count_against_the_network(crowd: People) 
     assert [row.failures for row in days] == [0]
     rows = await crowd.database.read(lambda c: c.execute(select(sign_in_attempts)).all())
     assert [row.failures for row in rows] == [1]
+
+
+async def test_time_forgets_no_failures(crowd: People) -> None:
+    await guess(crowd)
+    await crowd.sign_ins.sign_in("minji", PASSWORD)
+    await guess(crowd, "nobody")
+    later_ms = crowd.clock.now_ms() + 2 * 24 * 3600 * 1000
+    await crowd.database.write(forget_old, later_ms)
+    rows = await crowd.database.read(lambda c: c.execute(select(sign_in_attempts)).all())
+    assert [row.failures for row in rows] == [1]
+    assert await crowd.database.read(lambda c: c.execute(select(sign_in_days)).all()) == []
 
 
 async def test_what_was_never_looked_at_is_no_failure(

@@ -20,7 +20,8 @@ IMPERSONAL = {
     "lanes",
     "outgoing",
     "realname_days",  # keyed hashes, gone after a week
-    "sign_in_attempts",  # keyed hashes, gone after a day
+    "sign_in_attempts",  # keyed hashes, gone a day after the last failure was forgotten
+    "sign_in_days",  # networks, gone after the day
     "token_operations",
     "tokens",
 }

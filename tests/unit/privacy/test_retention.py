@@ -20,7 +20,13 @@ from jigap.members import (
     members_table,
     rewrap_data_keys,
 )
-from jigap.members.tables import directory_days, favourites, sessions, sign_in_attempts
+from jigap.members.tables import (
+    directory_days,
+    favourites,
+    sessions,
+    sign_in_attempts,
+    sign_in_days,
+)
 from jigap.privacy import Retention, retention
 from jigap.privacy.ownership import KEPT_OF_MEMBERS
 from jigap.realname.limits import day_of
@@ -225,6 +231,7 @@ async def test_logs_are_forgotten_after_their_time(crowd: People) -> None:
         tables = (
             sessions,
             sign_in_attempts,
+            sign_in_days,
             directory_days,
             password_resets,
             realname_days,
@@ -241,7 +248,7 @@ async def test_logs_are_forgotten_after_their_time(crowd: People) -> None:
 
     every = set(await left())
     assert await after(0) == every
-    assert await after(DAY_MS) == every - {"sessions"}
+    assert await after(DAY_MS) == every - {"sessions", "sign_in_days"}
     assert await after(DAY_MS + 1) == {"directory_days", "realname_days", "realname_checks"}
     assert await after(2 * DAY_MS) == {"realname_days", "realname_checks"}
     assert await after(8 * DAY_MS) == {"realname_checks"}
@@ -257,8 +264,11 @@ def _add_counts(connection: Any, now_ms: int) -> None:
     )
     connection.execute(
         insert(sign_in_attempts).values(
-            login_index=bytes(32), failures=1, retry_at_ms=0, last_ms=now_ms
+            login_index=bytes(32), failures=0, retry_at_ms=0, last_ms=now_ms
         )
+    )
+    connection.execute(
+        insert(sign_in_days).values(day=day_of(now_ms), network="203.0.113.9", failures=1)
     )
     connection.execute(
         insert(realname_days).values(

@@ -12,7 +12,7 @@ from jigap import members
 from jigap.clock import SimulatedClock
 from jigap.database import Database
 from jigap.keys import KeyRing
-from jigap.members import Member, Members, Sessions, SignIns
+from jigap.members import Freezing, Member, Members, Proofs, Sessions, SignIns
 from jigap.realname import (
     Approved,
     CodeInquiry,
@@ -70,6 +70,7 @@ class World:
     realname: RealName
     sessions: Sessions
     sign_ins: SignIns
+    freezing: Freezing
     seen: dict[str, Member] = field(default_factory=dict)
 
     async def member(self, login: str = "minji") -> Member:
@@ -116,7 +117,8 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     people = Members(database, ring, clock, passwords)
     sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=3600)
     sign_ins = SignIns(database, ring, clock, passwords, sessions)
-    return World(database, ring, clock, people, agency, realname, sessions, sign_ins)
+    freezing = Freezing(database, ring, clock, 7777, Proofs(database, clock, passwords))
+    return World(database, ring, clock, people, agency, realname, sessions, sign_ins, freezing)
 
 
 @dataclass

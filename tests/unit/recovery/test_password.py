@@ -92,7 +92,7 @@ async def people(at: Desk) -> None:
     await at.here.verified("minji")
     await at.here.members.sign_up("unverified", "correct horse battery", NAME, PHONE)
     frozen = await at.here.verified("frozen", phone="010-1111-2222")
-    await at.here.members.freeze("mb_operator", frozen.id, "")
+    await at.here.freezing.freeze("mb_operator", frozen.id, "a reason")
     at.here.agency.asked.clear()
     at.here.agency.typed.clear()
 

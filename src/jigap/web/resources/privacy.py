@@ -53,6 +53,7 @@ async def export(request: AnyRequest) -> Response[ExportShown]:
         members.OtpRequired,
         members.OtpWrong,
         members.SignInWait,
+        members.SignInLocked,
         members.PasswordsBusy,
         members.MemberFrozen,
         privacy.PaymentsUnfinished,
