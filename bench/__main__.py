@@ -68,7 +68,7 @@ FULL = Plan(
     payments_s=8,
     delay_per_second=20,
     delay_s=20,
-    lookup_pairs=250,
+    lookup_pairs=400,
 )
 QUICK = Plan(
     rounds=1,

@@ -155,7 +155,7 @@ class Members:
         """Of who has left, operators see that, and nothing of the person."""
         if profile.closed_ms is None:
             return profile
-        return replace(profile, masked_name=None, masked_phone=None, minor=None)
+        return replace(profile, masked_name=None, masked_phone=None, minor=None, frozen_reason="")
 
     def _masked(self, member: Member, row: records.AnyRow) -> Profile:
         name, phone = personal.open_details(self._ring, row)

@@ -10,6 +10,7 @@ erased account back is erased again as soon as the dispatcher runs on it.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +31,8 @@ from jigap.members import members_table, wallets
 from jigap.privacy.ownership import KEPT, KEPT_OF_MEMBERS, about, belonging
 from jigap.settings import Settings
 from jigap.transfers import erase_memos
+
+log = logging.getLogger("jigap.privacy")
 
 DAY_MS = 24 * 3600 * 1000
 #: How often the dispatcher looks: days are what is counted, an hour is soon enough.
@@ -63,32 +66,45 @@ class Retention:
         self._looked_ms = now_ms
 
     async def forget(self, now_ms: int) -> int:
-        """Forget everything that is due; how many accounts were erased."""
+        """Forget everything that is due; how many accounts were erased.
+
+        One that cannot be erased is logged, tried again the next time, and keeps nobody else.
+        """
         await self._database.write(_forget_logs, now_ms, self._log_ms)
-        erased = 0
-        while due := await self._database.read(_due, now_ms - self._account_ms):
-            for member_id, wallet_id in due:
-                await self._erase(member_id, wallet_id, now_ms)
-            erased += len(due)
+        erased, last = 0, 0
+        while due := await self._database.read(_due, now_ms - self._account_ms, last):
+            for one in due:
+                try:
+                    await self._erase(one.id, one.wallet_id, now_ms)
+                    erased += 1
+                except Exception:
+                    log.exception("%s cannot be erased", one.id)
+            last = due[-1].number
         return erased
 
     async def _erase(self, member_id: str, wallet_id: str | None, now_ms: int) -> None:
-        """Files first: a row without its file is found again, a file without its row is not."""
-        if wallet_id is not None:
-            await asyncio.to_thread(_remove_files, self._files, wallet_id)
+        """Files first: a row without its file is found again, a file without its row is not.
+
+        And once more afterwards: `jigap keys restore` may have run in between.
+        """
+        await asyncio.to_thread(_remove_files, self._files, wallet_id)
         await self._database.write(_erase_rows, member_id, wallet_id, now_ms)
+        await asyncio.to_thread(_remove_files, self._files, wallet_id)
 
 
-def _due(connection: Connection, closed_before_ms: int) -> list[tuple[str, str | None]]:
-    """Members and their wallets whose time has come."""
+def _due(connection: Connection, closed_before_ms: int, after: int) -> list[Any]:
+    """Some members and their wallets whose time has come, numbered above ``after``."""
     table = members_table
     query = (
-        select(table.c.id, wallets.c.wallet_id)
+        select(table.c.number, table.c.id, wallets.c.wallet_id)
         .select_from(table.outerjoin(wallets, wallets.c.member_id == table.c.id))
-        .where(table.c.closed_ms <= closed_before_ms, table.c.erased_ms.is_(None))
+        .where(
+            table.c.closed_ms <= closed_before_ms,
+            table.c.erased_ms.is_(None),
+            table.c.number > after,
+        )
     )
-    rows = connection.execute(query.order_by(table.c.number).limit(ERASED_AT_ONCE))
-    return [(row.id, row.wallet_id) for row in rows]
+    return list(connection.execute(query.order_by(table.c.number).limit(ERASED_AT_ONCE)))
 
 
 def _erase_rows(connection: Connection, member_id: str, wallet_id: str | None, now_ms: int) -> None:
@@ -138,6 +154,8 @@ def _forget_logs(connection: Connection, now_ms: int, log_ms: int) -> None:
     realname.forget_old(connection, now_ms, log_ms)
 
 
-def _remove_files(files: KeyFiles, wallet_id: str) -> None:
+def _remove_files(files: KeyFiles, wallet_id: str | None) -> None:
+    if wallet_id is None:
+        return
     for version in files.versions(wallet_id):
         files.remove(wallet_id, version)

@@ -4,6 +4,7 @@ Not by the clock, which is noisy and slow, but by counting what there is to meas
 SQL, AES-GCM and HMAC operations, argon2 passes. Timing is measured by `make bench`.
 """
 
+import asyncio
 import contextlib
 import hmac
 from collections import Counter
@@ -20,6 +21,7 @@ from jigap.database import Database
 from jigap.keys import ring
 from jigap.members import (
     Argon2Pool,
+    DirectoryBudget,
     Member,
     SignInFailed,
     SignInLocked,
@@ -180,6 +182,18 @@ async def test_looking_oneself_up_costs_the_same(crowd: People, counted: Counted
             "unknown": await counted.of(lambda: crowd.directory.by_phone(asker, "010-9999-0001")),
         }
     )
+
+
+async def test_the_budget_holds_however_many_search_at_once(
+    database: Database, tmp_path: Path
+) -> None:
+    crowd = people(database, tmp_path, lookups_per_day=10)
+    asker = await _asker(crowd)  # has looked once
+    answers = await asyncio.gather(
+        *(crowd.directory.by_login(asker, f"nobody{n}") for n in range(30)), return_exceptions=True
+    )
+    refused = [one for one in answers if isinstance(one, DirectoryBudget)]
+    assert (len(refused), answers.count([])) == (21, 9)
 
 
 async def test_a_failed_sign_in_costs_the_same_whoever_is_there(

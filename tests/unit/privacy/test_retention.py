@@ -38,6 +38,10 @@ DAY_MS = retention.DAY_MS
 NAME, PHONE = "김민지", "010-1234-5678"
 
 
+class PowerCut(BaseException):
+    """Nothing catches it."""
+
+
 @pytest.fixture
 def crowd(database: Database, tmp_path: Path) -> People:
     return people(database, tmp_path)
@@ -139,15 +143,33 @@ async def test_a_crash_after_the_files_went_leaves_nothing_undone(
     crowd.clock.advance(30 * DAY_MS)
 
     def crash(*_: Any) -> None:
-        raise RuntimeError("power cut")
+        raise PowerCut
 
     with monkeypatch.context() as patch:
         patch.setattr(retention, "_erase_rows", crash)
-        with pytest.raises(RuntimeError, match="power cut"):
+        with pytest.raises(PowerCut):
             await _retention(crowd).forget(crowd.clock.now_ms())
     assert crowd.vault.files.versions(await _wallet_id(crowd, gone)) == []
     assert await _retention(crowd).forget(crowd.clock.now_ms()) == 1
     assert b"minji" not in await _everything(crowd)
+
+
+async def test_a_repair_at_the_same_moment_brings_no_key_back(
+    crowd: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet_id = await _wallet_id(crowd, await _closed(crowd))
+    crowd.clock.advance(30 * DAY_MS)
+    caretaker = Caretaker(crowd.database, crowd.ring, crowd.vault.files, crowd.clock)
+    real = retention._erase_rows
+
+    def after_repair(connection: Any, *arguments: Any) -> None:
+        crowd.vault.files.write(wallet_id, 1, b"what a repair has just written")
+        real(connection, *arguments)
+
+    monkeypatch.setattr(retention, "_erase_rows", after_repair)
+    assert await _retention(crowd).forget(crowd.clock.now_ms()) == 1
+    assert crowd.vault.files.versions(wallet_id) == []
+    assert (await caretaker.restore_all()).wallets == 0
 
 
 async def test_a_crash_in_the_middle_of_the_rows_changes_no_row(
@@ -157,10 +179,29 @@ async def test_a_crash_in_the_middle_of_the_rows_changes_no_row(
     crowd.clock.advance(30 * DAY_MS)
     with monkeypatch.context() as patch:
         patch.setattr(retention.audit, "append", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            await _retention(crowd).forget(crowd.clock.now_ms())
+        assert await _retention(crowd).forget(crowd.clock.now_ms()) == 0
     assert (await crowd.members.profiles([gone]))[gone].masked_name == "김*지"
     assert await _retention(crowd).forget(crowd.clock.now_ms()) == 1
+
+
+async def test_one_who_cannot_be_erased_keeps_nobody_else(
+    crowd: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await _closed(crowd)
+    second = await crowd.verified("second", "이서연", "010-5555-1111")
+    await crowd.database.write(close, second, crowd.clock.now_ms())
+    crowd.clock.advance(30 * DAY_MS)
+    real = retention._erase_rows
+
+    def stumble(connection: Any, member_id: str, *rest: Any) -> None:
+        assert member_id != first, "a row that cannot be deleted"
+        real(connection, member_id, *rest)
+
+    monkeypatch.setattr(retention, "ERASED_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "_erase_rows", stumble)
+    assert await _retention(crowd).forget(crowd.clock.now_ms()) == 1
+    assert (await crowd.members.find(first)).erased_ms is None
+    assert (await crowd.members.find(second)).erased_ms is not None
 
 
 async def test_racing_dispatchers_erase_once(crowd: People) -> None:
