@@ -58,6 +58,11 @@ KINDS: dict[str, str] = {
     "recovery_code.used": "A recovery code was used up.",
     "member.closed": "The member left; the account is closed.",
     "member.exported": "All data of the account was asked for, by somebody signed in to it.",
+    "seller.applied": "A member asked to become a seller.",
+    "seller.accepted": "A member is a seller, under the name they asked for.",
+    "seller.rejected": "An operator said no to an application.",
+    "seller.withdrawn": "A member took back an application.",
+    "seller.ended": "A seller's name is theirs no more: ended by an operator, or replaced.",
     "token.changed": "An operation of the operator on a token is final.",
     "token.stopped": "The auditor found a difference and stopped new payments of a token.",
 }

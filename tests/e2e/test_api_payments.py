@@ -41,7 +41,11 @@ def test_a_payment_is_final_and_both_sides_see_it(town: Town) -> None:
     assert sent["state"] == "confirmed"
     assert (sent["token"], sent["amount"], sent["direction"]) == (town.token, "12.5", "outgoing")
     assert sent["final_at"] > sent["created_at"]
-    assert sent["counterpart"] == {"masked_name": "김*지", "masked_phone": _mask(town.seller.phone)}
+    assert sent["counterpart"] == {
+        "masked_name": "김*지",
+        "masked_phone": _mask(town.seller.phone),
+        "shop_name": None,
+    }
     assert town.payer.get(f"transfers/{sent['id']}") == sent
     received = town.seller.get(f"transfers/{sent['id']}")
     assert received["direction"] == "incoming"

@@ -26,6 +26,7 @@ from jigap.members import (
     LevelLimits,
     Members,
     Proofs,
+    Sellers,
     Sessions,
     SignIns,
     SpendingLimits,
@@ -70,6 +71,7 @@ class App:
     wallets: Wallets
     limits: SpendingLimits
     freezing: Freezing
+    sellers: Sellers
     realname: RealName
     password_resets: PasswordResets
     tokens: Tokens
@@ -199,6 +201,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         limits=SpendingLimits(database, vault, clock, settings),
         realname=realname,
         password_resets=PasswordResets(database, ring, realname, passwords, clock, settings),
+        sellers=Sellers(database, clock),
         freezing=Freezing(database, ring, clock, settings.chain_id, proofs),
         tokens=Tokens(
             database,

@@ -22,6 +22,7 @@ from jigap.members import (
 TOKEN_NAME = "Demo Point"
 TOKEN_SYMBOL = "DEMO"
 SUPPLY = "1000000"
+SHOP_NAME = "서연이네 가게"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ async def seed(url: str, operator_otp: str) -> None:
         signed_in["operator"] = operator
         for person in PEOPLE:
             await _ensure_wallet(signed_in[person.role], person)
+        await _ensure_seller(signed_in["seller"], operator)
         await operator.create_token(TOKEN_NAME, TOKEN_SYMBOL, "0", key="demo-create")
         await operator.mint(TOKEN_SYMBOL, PAYER.member_id, SUPPLY, key="demo-issue")
         await _pay_history(signed_in["payer"], signed_in["seller"])
@@ -126,6 +128,18 @@ async def _ensure_wallet(person: Person, details: DemoPerson) -> None:
         if refused.problem_code != "wallet_exists":
             raise
         await person.wallet_active()
+
+
+async def _ensure_seller(person: Person, operator: Person) -> None:
+    """Have the demo's seller apply, and the operator accept."""
+    present = await person.call("GET", "me/seller")
+    if present["seller"]:
+        return
+    application = present["application"]
+    if application is None or application["state"] != "applied":
+        asked = await person.call("POST", "me/seller", {"shop_name": SHOP_NAME})
+        application = asked["application"]
+    await operator.call("POST", f"operator/sellers/{application['id']}/accept")
 
 
 async def _pay_history(payer: Person, seller: Person) -> None:

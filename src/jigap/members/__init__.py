@@ -134,6 +134,7 @@ from jigap.members.records import (
 from jigap.members.reset import (
     reset_password,
 )
+from jigap.members.sellers import Sellers
 from jigap.members.sessions import (
     NewSession,
     SessionListed,
@@ -224,6 +225,7 @@ __all__ = [
     "RecipientUnknown",
     "Role",
     "SearchMalformed",
+    "Sellers",
     "SessionListed",
     "SessionMissing",
     "SessionUnknown",

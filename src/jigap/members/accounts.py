@@ -57,6 +57,7 @@ class Profile:
     minor: bool | None
     frozen_ms: int | None = None
     frozen_reason: str = ""
+    shop_name: str | None = None
     closed_ms: int | None = None
     erased_ms: int | None = None
 
@@ -168,6 +169,7 @@ class Members:
             member.minor,
             row.frozen_ms,
             row.frozen_reason,
+            row.shop_name,
             row.closed_ms,
             row.erased_ms,
         )

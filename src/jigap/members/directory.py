@@ -77,6 +77,7 @@ class Found:
     recipient_id: str
     masked_name: str
     masked_phone: str
+    shop_name: str | None = None
 
 
 class Directory:
@@ -204,4 +205,5 @@ class Directory:
             recipient_id=self.make_recipient(row.id, asker_id, now_ms),
             masked_name=personal.masked_name(name),
             masked_phone=personal.masked_phone(phone),
+            shop_name=row.shop_name,
         )

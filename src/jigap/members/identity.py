@@ -85,6 +85,7 @@ class Nobody:
         self.name_sealed = self._sealed(ring, "name", "홍길동")
         self.phone_sealed = self._sealed(ring, "phone", "+821000000000")
         self.birth_sealed = self._sealed(ring, "birth", date.min.isoformat())
+        self.shop_name: str | None = None
 
     def _sealed(self, ring: KeyRing, field_: str, text: str) -> bytes:
         return personal.seal(ring, self.id, self.data_key_sealed, field_, text)

@@ -38,6 +38,7 @@ _PERSONAL = (
     members.c.created_ms,
     members.c.verified_ms,
     members.c.frozen_reason,
+    members.c.shop_name,
     members.c.erased_ms,
 )
 
@@ -168,6 +169,8 @@ def close(connection: Connection, member_id: str, now_ms: int) -> None:
         password_hash="",
         phone_index=None,
         name_last4_index=None,
+        shop_name=None,
+        shop_key=None,
     )
 
 

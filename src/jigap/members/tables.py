@@ -52,12 +52,30 @@ members = Table(
     Column("raised_payment_limit", Amount, nullable=True),
     Column("raised_daily_limit", Amount, nullable=True),
     Column("limits_raised_ms", BigInteger, nullable=True),
+    Column("shop_name", String(40), nullable=True),
+    Column("shop_key", String(120), nullable=True),
     Column("created_ms", BigInteger, nullable=False),
     Column("name_hidden_ms", BigInteger, nullable=True),
     Column("closed_ms", BigInteger, nullable=True),
     Column("erased_ms", BigInteger, nullable=True),
     Index("ix_members_name_last4_index", "name_last4_index"),
+    Index("uq_members_shop_key", "shop_key", unique=True),
     Index("ix_members_closed_ms", "closed_ms", "erased_ms"),
+)
+
+#: Who asked to sell under which name, and what an operator said.
+seller_applications = Table(
+    "seller_applications",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("member_id", String(40), ForeignKey("members.id"), nullable=False, index=True),
+    Column("state", String(12), nullable=False),
+    Column("shop_name", String(40), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("decided_ms", BigInteger, nullable=True),
+    Column("decided_by", String(40), nullable=False),
+    Index("ix_seller_applications_state_id", "state", "id"),
 )
 
 #: ``second_factor``: opened with a one-time code. ``device`` is a few words of ours. ``failures``

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.typing import FieldDefinition
 
 from jigap import members
 from jigap.web import cookies
@@ -109,7 +110,9 @@ async def readable(connection: AnyConnection, handler: BaseRouteHandler) -> None
         if any(ord(one) < 32 or ord(one) == 127 for one in f"{name}{value}"):
             raise RequestMalformed("The query has control characters.")
     if "summary" in handler.opt and connection.query_params:
-        unknown = connection.query_params.keys() - handler.parsed_fn_signature.parameters.keys()
+        parameters = handler.parsed_fn_signature.parameters
+        known = {query_word(name, field) for name, field in parameters.items()}
+        unknown = connection.query_params.keys() - known
         if unknown:
             raise RequestInvalid(
                 "The query has a word that this route does not know.",
@@ -121,6 +124,11 @@ async def readable(connection: AnyConnection, handler: BaseRouteHandler) -> None
     media_type = connection.headers.get("content-type", "").split(";")[0].strip().lower()
     if has_body and media_type != "application/json":
         raise MediaTypeUnsupported("The body is not application/json.")
+
+
+def query_word(name: str, field: FieldDefinition) -> str:
+    """What a parameter is called in a query: its own name, if that is not the framework's."""
+    return getattr(field.kwarg_definition, "name", None) or name
 
 
 def wait_s(request: AnyRequest) -> int:

@@ -20,7 +20,7 @@ from jigap.members import MemberFrozen, SessionMissing
 from jigap.refusal import Refusal
 from jigap.tokens.refusals import KeyMalformed, KeyReused
 from jigap.web import cookies, problems
-from jigap.web.caller import account_reader, operator_only, signed_in
+from jigap.web.caller import account_reader, operator_only, query_word, signed_in
 from jigap.web.cookies import CsrfMissing
 from jigap.web.shapes import Problem
 
@@ -164,7 +164,7 @@ def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]
         if name in _NOT_PARAMETERS:
             continue
         parameter = {
-            "name": name,
+            "name": query_word(name, field),
             "in": "path" if name in in_path else "query",
             "required": name in in_path or not field.has_default,
             "schema": _schema(field),

@@ -36,6 +36,9 @@ ResetId = Annotated[
 SessionId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with se_.")
 ]
+ApplicationId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with se_.")
+]
 FactorId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with fa_.")
 ]

@@ -279,6 +279,7 @@ class MemberShown(Struct, frozen=True):
         int, Meta(description="0 unverified, 1 by an operator, 2 by an agency.")
     ]
     roles: list[str]
+    shop_name: Annotated[str | None, Meta(description="The public name of a seller.")]
     frozen: bool
     frozen_by: Annotated[
         Literal["member", "operator"] | None,
@@ -359,6 +360,7 @@ class RecipientShown(Struct, frozen=True):
     recipient_id: str
     masked_name: str
     masked_phone: str
+    shop_name: Annotated[str | None, Meta(description="The public name of a seller.")]
 
 
 class Counterpart(Struct, frozen=True):
@@ -366,6 +368,7 @@ class Counterpart(Struct, frozen=True):
 
     masked_name: str | None
     masked_phone: str | None
+    shop_name: Annotated[str | None, Meta(description="The public name of a seller.")]
 
 
 OutgoingState = Literal["signed", "unknown", "sent", "cancelling", "confirmed", "refused", "void"]

@@ -252,8 +252,8 @@ def _balance_shown(one: transfers.Balance) -> BalanceShown:
 
 def _counterpart(profile: members.Profile | None) -> Counterpart:
     if profile is None:
-        return Counterpart(None, None)
-    return Counterpart(profile.masked_name, profile.masked_phone)
+        return Counterpart(None, None, None)
+    return Counterpart(profile.masked_name, profile.masked_phone, profile.shop_name)
 
 
 def _token_state(token: tokens.Token, contract: index.ContractView | None) -> TokenState:

@@ -66,7 +66,9 @@ async def recents(request: AnyRequest) -> list[RecentShown]:
     paid = await platform(request).payments.payees(me)
     found = await platform(request).directory.offer(me, paid)
     return [
-        RecentShown(one.recipient_id, one.masked_name, one.masked_phone, time_of(paid_ms))
+        RecentShown(
+            one.recipient_id, one.masked_name, one.masked_phone, one.shop_name, time_of(paid_ms)
+        )
         for payee, paid_ms in paid.items()
         if (one := found.get(payee)) is not None
     ]
@@ -94,6 +96,7 @@ def _favourite_shown(one: members.Favourite) -> FavouriteShown:
         recipient_id=one.found.recipient_id,
         masked_name=one.found.masked_name,
         masked_phone=one.found.masked_phone,
+        shop_name=one.found.shop_name,
         id=one.id,
         label=one.label,
         created_at=time_of(one.created_ms),

@@ -40,6 +40,7 @@ def member_shown(profile: members.Profile, *, to_operator: bool = False) -> Memb
         masked_phone=profile.masked_phone,
         verification_level=member.level,
         roles=sorted(member.roles),
+        shop_name=profile.shop_name,
         frozen=member.frozen,
         frozen_by=None if member.frozen_by is None else member.frozen_by.value,
         frozen_at=time_or_none(profile.frozen_ms),
@@ -166,7 +167,10 @@ async def recipients(
             found = await directory.by_name(asker, name, last4)
         case _:
             raise members.SearchMalformed("Search in exactly one way.")
-    return [RecipientShown(one.recipient_id, one.masked_name, one.masked_phone) for one in found]
+    return [
+        RecipientShown(one.recipient_id, one.masked_name, one.masked_phone, one.shop_name)
+        for one in found
+    ]
 
 
 ROUTES = Router(
