@@ -18,7 +18,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from jigap import auditor, events, index, lanes, members, realname, tokens, transfers
+from jigap import auditor, events, index, lanes, members, realname, recovery, tokens, transfers
 from jigap.audit import Sealer
 from jigap.ca import CertificateAuthority
 from jigap.chain import sct20, symid
@@ -428,6 +428,8 @@ class Dispatcher:
                 log.warning("no block ends %s", ", ".join(found))
             if await self._database.read(realname.has_overdue, now_ms):
                 await self._database.write(realname.expire_overdue, now_ms)
+            if await self._database.read(recovery.has_unsettled, now_ms):
+                await self._database.write(recovery.settle, now_ms)
         if not 0 <= now_ms - self._heartbeat_ms < HEARTBEAT_MS:
             self._heartbeat_ms = now_ms
             await self._state(caught_up=True)

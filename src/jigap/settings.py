@@ -54,6 +54,12 @@ class Settings:
     recovery_public_key: str = _setting(
         "", "Hex X25519 public key of the operator's offline recovery key; empty means none."
     )
+    recovery_wait_s: int = _setting(
+        72 * 3600, "How long a member has to say no before operators may approve a recovery."
+    )
+    recovery_open_s: int = _setting(
+        14 * 24 * 3600, "How long operators and member then have before a recovery expires."
+    )
     scrypt_n: int = _setting(4_096, "scrypt cost of wallet keys inside the envelope (paper: 4096).")
     kdf_threads: int = _setting(0, "Threads that derive keys; 0 means one for each core.")
     kdf_queue: int = _setting(256, "Passphrases that may wait for a thread before we say 503.")

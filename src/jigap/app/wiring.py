@@ -36,7 +36,7 @@ from jigap.migrations import migrate
 from jigap.node import NodeClient
 from jigap.privacy import Closing, Holdings, Retention
 from jigap.realname import HttpAgency, PortOne, Provider, RealName
-from jigap.recovery import PasswordResets
+from jigap.recovery import PasswordResets, Recoveries, RecoveryDesk
 from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
 from jigap.tokens import Tokens
@@ -74,6 +74,8 @@ class App:
     sellers: Sellers
     realname: RealName
     password_resets: PasswordResets
+    recoveries: Recoveries
+    recovery_desk: RecoveryDesk
     tokens: Tokens
     payments: Payments
     holdings: Holdings
@@ -203,6 +205,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         password_resets=PasswordResets(database, ring, realname, passwords, clock, settings),
         sellers=Sellers(database, clock),
         freezing=Freezing(database, ring, clock, settings.chain_id, proofs),
+        recoveries=Recoveries(database, vault, realname, clock, settings),
+        recovery_desk=RecoveryDesk(database, ring, clock),
         tokens=Tokens(
             database,
             client,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -35,11 +36,13 @@ from jigap.keys import (
     ServiceKeys,
     Vault,
     envelope,
+    handover,
     inspection,
     keystore,
     write_synced,
 )
 from jigap.members import by_login, get, rewrap_data_keys, wallets
+from jigap.recovery import rewrap_secrets
 from jigap.settings import Settings
 from jigap.transfers import rewrap_memos
 
@@ -114,17 +117,19 @@ def rotate(data: Data = None, json_: Json = False) -> None:
         roles = [role for role in parts.service.roles() if parts.service.rewrap(role)]
         members = asyncio.run(_rewrap_members(parts))
         memos = asyncio.run(_rewrap_memos(parts))
+        recoveries = asyncio.run(parts.database.write(rewrap_secrets, parts.ring))
     shown = _shown(report) | {
         "master_key": _versions(parts.ring),
         "rewrapped": report.rewrapped,
         "service_keys": roles,
         "members": members,
         "memos": memos,
+        "recoveries": recoveries,
     }
     words = [f"Master key {version} is in use; copy the master key file to your safe place again."]
     words += [
         f"{report.rewrapped} wallet keys, {len(roles)} service keys, {members} members, "
-        f"{memos} memos."
+        f"{memos} memos, {recoveries} keys of recoveries."
     ]
     _print(json_, shown, _words(report, "rotated") + words)
     if not report.sound:
@@ -238,6 +243,37 @@ def recovery_key(
     setting = f"recovery_public_key = {json.dumps(public_key.hex())}"
     shown = {"file": str(file), "recovery_public_key": public_key.hex()}
     _print(json_, shown, [f"Put this line into jigap.toml:  {setting}"])
+
+
+@commands.command()
+def recover(
+    request: Annotated[Path, typer.Argument(help="The request file of a recovery.")],
+    recovery_key_file: Annotated[
+        Path, typer.Option("--recovery-key-file", help="The offline recovery key, in hex.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write the answer to.")],
+    json_: Json = False,
+) -> None:
+    """Open one wallet's recovery slot, offline, and seal the key to the platform that asks.
+
+    Needs no data folder and no network; nothing of the key is in clear outside this command.
+    """
+    asked = handover.read_request(_read(request))
+    private_key = _read_hex(recovery_key_file)
+    made = handover.answer(asked, private_key, ephemeral=entropy.random_bytes(32))
+    try:
+        write_synced(out, msgspec.json.encode(made) + b"\n", replace=False)
+    except OSError as error:
+        raise CommandFailed(f"{out} cannot be written: {error.strerror}.") from None
+    shown = {
+        "file": str(out),
+        "request_id": asked.request_id,
+        "wallet_id": asked.wallet_id,
+        "public_key_hash": "0x" + asked.public_key_hash,
+        "transport_key": asked.transport_key,
+    }
+    words = [f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()]
+    _print(json_, shown, [*words, "Bring the file to the operator who asked."])
 
 
 # -- what the commands stand on --------------------------------------------------------------------

@@ -12,10 +12,16 @@ from jigap.keys.copies import (
     StoredKey,
     insert_copy,
     keystores,
+    stored,
 )
 from jigap.keys.diagnosis import Fault, diagnose
 from jigap.keys.envelope import EnvelopeDamaged, RecoveryKeyInvalid
 from jigap.keys.files import KeyFiles, write_synced
+from jigap.keys.handover import (
+    RecoveryAnswerInvalid,
+    RecoveryRequestMalformed,
+    RecoverySlotMissing,
+)
 from jigap.keys.kdf import KdfBusy, KdfPool
 from jigap.keys.keystore import (
     KeystoreKeyInvalid,
@@ -68,7 +74,10 @@ __all__ = [
     "PassphraseWait",
     "PassphraseWeak",
     "PassphraseWrong",
+    "RecoveryAnswerInvalid",
     "RecoveryKeyInvalid",
+    "RecoveryRequestMalformed",
+    "RecoverySlotMissing",
     "Report",
     "SealBroken",
     "ServiceKeyDamaged",
@@ -82,5 +91,6 @@ __all__ = [
     "insert_copy",
     "keystores",
     "public_key_hash",
+    "stored",
     "write_synced",
 ]

@@ -98,6 +98,7 @@ _GIVE_BACK = (
     .values(
         attempts=0,
         retry_at_ms=0,
+        opened_ms=bindparam("now_ms", type_=BigInteger),
         busy_until_ms=case((_is_mine, 0), else_=keystores.c.busy_until_ms),
         busy_token=case((_is_mine, null()), else_=keystores.c.busy_token),
     )
@@ -120,9 +121,9 @@ def take(
     return Attempt(key, row.attempts if counted else 0, token)
 
 
-def give_back(connection: Connection, attempt: Attempt) -> None:
+def give_back(connection: Connection, attempt: Attempt, now_ms: int) -> None:
     """The passphrase was right: nothing counts against the wallet any more; the lease ends."""
-    given = {"wallet": attempt.key.wallet_id, "token": attempt.token}
+    given = {"wallet": attempt.key.wallet_id, "token": attempt.token, "now_ms": now_ms}
     connection.execute(_GIVE_BACK, given)
 
 

@@ -1,5 +1,7 @@
 """The second copy of every wallet key: a row that also names the version that counts.
 
+``opened_ms`` is when a passphrase last opened the key: whoever forgot it has not.
+
 A key's first copy is a synced file, made before the row (``files``). A change of passphrase writes
 the next version's file, then the row, then takes the older file away; whatever instant the power
 fails at, the row names a version that has its file. Without a row the highest version wins.
@@ -37,6 +39,7 @@ keystores = Table(
     Column("retry_at_ms", BigInteger, nullable=False, default=0),
     Column("busy_until_ms", BigInteger, nullable=False, default=0),
     Column("busy_token", LargeBinary(16), nullable=True),
+    Column("opened_ms", BigInteger, nullable=True),
     Column("created_ms", BigInteger, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
 )

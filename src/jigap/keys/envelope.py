@@ -19,15 +19,15 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from jigap.keys.ring import NONCE_SIZE, KeyRing, SealBroken, sealed_with
+from jigap.keys.sealing import open_with, seal_to
 from jigap.refusal import Kind, Refusal
 
 _KEY_SIZE = 32
 #: Data key, its nonce, the nonce of its wrapping, the ephemeral key of the recovery slot.
 RANDOMNESS_SIZE = _KEY_SIZE + 2 * NONCE_SIZE + _KEY_SIZE
+_SLOT_INFO = b"jigap recovery slot 1"
 SIZE_MAX = 64 * 1024
 
 
@@ -60,6 +60,15 @@ class Label:
         words = (part.encode(), self.wallet_id.encode(), self.public_key_hash)
         lengths = b"".join(len(word).to_bytes(2, "big") + word for word in words)
         return b"jigap envelope 1" + lengths + self.version.to_bytes(8, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A private key sealed to the recovery key ``recipient``."""
+
+    recipient: bytes
+    ephemeral: bytes
+    sealed: bytes
 
 
 class _Recovery(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,18 +173,33 @@ def open_recovery(envelope: bytes, private_key: bytes) -> bytes | None:
     found = _decode(envelope)
     if found.recovery is None:
         return None
-    key = recovery_private_key(private_key)
-    recipient = key.public_key().public_bytes_raw()
-    if recipient.hex() != found.recovery.recipient:
-        raise RecoveryKeyInvalid(
-            "The recovery slot is sealed to another key.", recipient=found.recovery.recipient
-        )
-    label = _label(found)
+    slot = recovery_slot(envelope)
+    assert slot is not None
+    return open_slot(_label(found), slot, recovery_private_key(private_key))
+
+
+def recovery_slot(envelope: bytes) -> Slot | None:
+    """The recovery slot as it is, still sealed; None without one. Raises ``EnvelopeDamaged``."""
+    found = _decode(envelope)
+    if found.recovery is None:
+        return None
     try:
+        recipient = bytes.fromhex(found.recovery.recipient)
         ephemeral = bytes.fromhex(found.recovery.ephemeral)
-        shared = key.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-        cipher, nonce = _slot_cipher(shared, ephemeral + recipient)
-        return cipher.decrypt(nonce, found.recovery.sealed, label.bound("recovery"))
+    except ValueError:
+        raise _damaged("The recovery slot was changed.", _label(found)) from None
+    return Slot(recipient, ephemeral, found.recovery.sealed)
+
+
+def open_slot(label: Label, slot: Slot, key: X25519PrivateKey) -> bytes:
+    """The private key out of a slot. Raises ``RecoveryKeyInvalid`` or ``EnvelopeDamaged``."""
+    if key.public_key().public_bytes_raw() != slot.recipient:
+        raise RecoveryKeyInvalid(
+            "The recovery slot is sealed to another key.", recipient=slot.recipient.hex()
+        )
+    try:
+        bound = label.bound("recovery")
+        return open_with(key, slot.ephemeral, slot.sealed, bound, info=_SLOT_INFO)
     except (InvalidTag, ValueError):
         raise _damaged("The recovery slot was changed.", label) from None
 
@@ -205,19 +229,9 @@ def recovery_private_key(raw: bytes) -> X25519PrivateKey:
 
 
 def _seal_to(label: Label, secret: bytes, recipient: bytes, ephemeral: bytes) -> _Recovery:
-    key = X25519PrivateKey.from_private_bytes(ephemeral)
-    public = key.public_key().public_bytes_raw()
-    shared = key.exchange(X25519PublicKey.from_public_bytes(recipient))
-    cipher, nonce = _slot_cipher(shared, public + recipient)
-    sealed = cipher.encrypt(nonce, secret, label.bound("recovery"))
+    bound = label.bound("recovery")
+    public, sealed = seal_to(recipient, secret, bound, ephemeral=ephemeral, info=_SLOT_INFO)
     return _Recovery(recipient=recipient.hex(), ephemeral=public.hex(), sealed=sealed)
-
-
-def _slot_cipher(shared: bytes, keys: bytes) -> tuple[AESGCM, bytes]:
-    """Key and nonce of one slot; the ephemeral key makes both unique."""
-    hkdf = HKDF(SHA256(), _KEY_SIZE + NONCE_SIZE, salt=keys, info=b"jigap recovery slot 1")
-    material = hkdf.derive(shared)
-    return AESGCM(material[:_KEY_SIZE]), material[_KEY_SIZE:]
 
 
 def _decode(envelope: bytes) -> _Envelope:

@@ -22,13 +22,14 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from jigap import audit, entropy, events
+from jigap import entropy
 from jigap.chain.signature import PrivateKey
 from jigap.chain.transaction import SignedTransaction, Transaction, sign
 from jigap.clock import Clock
 from jigap.database import Database, DatabaseBusy
-from jigap.keys import attempts, copies, envelope, keystore
+from jigap.keys import attempts, copies, envelope, handover, keystore
 from jigap.keys.attempts import Attempt, PassphraseBusy
+from jigap.keys.changing import Also, changed_by
 from jigap.keys.copies import NewKey, StoredKey
 from jigap.keys.envelope import Label
 from jigap.keys.files import KeyFiles
@@ -36,6 +37,7 @@ from jigap.keys.kdf import KdfPool, Place
 from jigap.keys.keystore import Opened, PassphraseWrong
 from jigap.keys.passphrase import chosen, normalized
 from jigap.keys.ring import KeyRing
+from jigap.refusal import Refusal
 from jigap.settings import Settings
 from jigap.steps import step
 
@@ -154,7 +156,7 @@ class Vault:
         text = chosen(new)
 
         async def put_away(place: Place, attempt: Attempt, opened: Opened) -> int:
-            return await self._put_away(place, attempt.key, opened, text, member_id)
+            return await self._put_away(place, attempt.key, opened, text, changed_by(member_id))
 
         return await self._whole(self._opened(wallet_id, old, put_away))
 
@@ -214,6 +216,19 @@ class Vault:
         text = chosen(passphrase if new_passphrase is None else new_passphrase)
         return await self._whole(self._imported(wallet_id, document, passphrase, text, member_id))
 
+    async def recover(
+        self, wallet_id: str, request_id: str, sealed: bytes, new: str, also: Also
+    ) -> int:
+        """Put the key that came back from the recovery key away under a new passphrase.
+
+        ``sealed`` is what ``handover.accept`` made for ``request_id``. ``also`` runs in the
+        transaction that names the new version and may refuse. Raises what it raises,
+        ``PassphraseWeak``, ``RecoveryAnswerInvalid``, ``KeystoreMissing``, ``PassphraseBusy``,
+        ``KdfBusy``. The new version is returned.
+        """
+        text = chosen(new)
+        return await self._whole(self._recovered(wallet_id, request_id, sealed, text, also))
+
     async def settled(self) -> None:
         """Wait for what cancelled requests left under way; call before closing the database."""
         while self._under_way:
@@ -242,7 +257,7 @@ class Vault:
                 try:
                     return await then(place, attempt, opened)
                 finally:
-                    await self._settle(attempts.give_back, attempt)
+                    await self._settle(attempts.give_back, attempt, self._clock.now_ms())
 
     async def _imported(
         self,
@@ -258,7 +273,28 @@ class Vault:
                 lease = await self._take(wallet_id, counted=False)
                 try:
                     must_be_the_key_of(lease.key, opened)
-                    return await self._put_away(place, lease.key, opened, text, member_id)
+                    also = changed_by(member_id)
+                    return await self._put_away(place, lease.key, opened, text, also)
+                finally:
+                    await self._settle(attempts.undo, lease)
+
+    async def _recovered(
+        self, wallet_id: str, request_id: str, sealed: bytes, text: str, also: Also
+    ) -> int:
+        async with self._turn(wallet_id):
+            with self._pool.place() as place:
+                lease = await self._take(wallet_id, counted=False)
+                key = lease.key
+                try:
+                    label = Label(key.wallet_id, key.public_key_hash, key.version)
+                    opened = handover.reveal(sealed, request_id, label, self._ring)
+                    must_be_the_key_of(key, opened)
+                    return await self._put_away(place, key, opened, text, also)
+                except copies.KeystoreChanged:
+                    raise
+                except Refusal:  # the row was not written, so nobody needs the file
+                    await asyncio.to_thread(self._files.remove, wallet_id, key.version + 1)
+                    raise
                 finally:
                     await self._settle(attempts.undo, lease)
 
@@ -319,7 +355,7 @@ class Vault:
     # -- putting away ---------------------------------------------------------------------------
 
     async def _put_away(
-        self, place: Place, key: StoredKey, opened: Opened, text: str, member_id: str | None
+        self, place: Place, key: StoredKey, opened: Opened, text: str, also: Also | None
     ) -> int:
         """File, row, older files: the order that a crash at any instant leaves usable."""
         label = Label(key.wallet_id, key.public_key_hash, key.version + 1)
@@ -327,7 +363,7 @@ class Vault:
         with step("passphrase.file"):
             await asyncio.to_thread(self._files.write, label.wallet_id, label.version, sealed)
         with step("passphrase.row"):
-            await self._database.write(_change_row, label, sealed, member_id, self._clock.now_ms())
+            await self._database.write(_change_row, label, sealed, also, self._clock.now_ms())
         with step("passphrase.old_file"):
             await asyncio.to_thread(self._files.keep_only, label.wallet_id, label.version)
         return label.version
@@ -413,27 +449,13 @@ def must_be_the_key_of(key: StoredKey, opened: Opened) -> None:
 
 
 def _change_row(
-    connection: Connection, label: Label, sealed: bytes, member_id: str | None, now_ms: int
+    connection: Connection, label: Label, sealed: bytes, also: Also | None, now_ms: int
 ) -> None:
     copies.next_version(
         connection, label.wallet_id, version=label.version, envelope=sealed, now_ms=now_ms
     )
-    if member_id is None:
-        return
-    events.record(
-        connection,
-        "passphrase.changed",
-        subject=label.wallet_id,
-        member_id=member_id,
-        now_ms=now_ms,
-    )
-    audit.append(
-        connection,
-        now_ms=now_ms,
-        actor=member_id,
-        action="passphrase:change",
-        object_=label.wallet_id,
-    )
+    if also is not None:
+        also(connection, label.wallet_id, now_ms)
 
 
 def _told(wrong: PassphraseWrong, attempt: Attempt) -> PassphraseWrong:

@@ -7,6 +7,7 @@ from jigap.members import records
 from jigap.members.attempts import forget_all
 from jigap.members.member import MemberClosed
 from jigap.members.personal import Indexes
+from jigap.members.sessions import end_sessions
 
 
 def reset_password(
@@ -27,11 +28,11 @@ def reset_password(
     if row.closed_ms is not None:
         raise MemberClosed("This member has left.")
     records.change(connection, member_id, password_hash=password_hash)
-    records.revoke_sessions(connection, member_id, now_ms)
     forget_all(connection, member_id, indexes.login(row.login))
     events.record(
         connection, "password.reset", subject=member_id, member_id=member_id, now_ms=now_ms
     )
+    end_sessions(connection, member_id, now_ms)
     audit.append(
         connection,
         now_ms=now_ms,

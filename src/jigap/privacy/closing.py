@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from jigap import audit, events, index, lanes, members, realname, tokens
+from jigap import audit, events, index, lanes, members, realname, recovery, tokens
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
@@ -104,6 +104,7 @@ class Closing:
         self._proofs.succeeded(connection, asker)
         realname.end_open(connection, member_id, now_ms)
         members.close(connection, member_id, now_ms)
+        recovery.cancel_open(connection, member_id, member_id, "member_closed", now_ms)
         events.record(
             connection, "member.closed", subject=member_id, member_id=member_id, now_ms=now_ms
         )

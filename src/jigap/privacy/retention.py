@@ -149,8 +149,7 @@ def _empty(column: Column[Any]) -> Any:
 
 def _forget_logs(connection: Connection, now_ms: int, log_ms: int) -> None:
     members.forget_old(connection, now_ms)
-    over = recovery.password_resets.c.expires_ms < now_ms - DAY_MS
-    connection.execute(delete(recovery.password_resets).where(over))
+    recovery.forget_resets(connection, now_ms)
     realname.forget_old(connection, now_ms, log_ms)
 
 

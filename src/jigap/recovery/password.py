@@ -33,6 +33,7 @@ from jigap.realname import (
     birth_date,
     today_in_korea,
 )
+from jigap.recovery import records, states
 from jigap.recovery.tables import password_resets
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
@@ -162,11 +163,9 @@ class PasswordResets:
         matches = members.is_established(
             self._ring, row, details.name, details.phone, born, nobody=self._nobody
         )
-        member_id = row.id if row is not None and matches and row.frozen_ms is None else None
+        member_id = row.id if row is not None and matches and _is_active(row) else None
         reset = Reset(entropy.new_id("pr", now_ms), False, now_ms + self._ttl_ms)
-        connection.execute(
-            delete(password_resets).where(password_resets.c.expires_ms < now_ms - KEPT_MS)
-        )
+        forget_resets(connection, now_ms)
         connection.execute(
             insert(password_resets).values(
                 id=reset.id,
@@ -250,10 +249,13 @@ class PasswordResets:
     ) -> Reset:
         query = select(password_resets).where(password_resets.c.id == reset_id).with_for_update()
         row = connection.execute(query).one()
+        open_ = records.open_of(connection, row.member_id)
         try:
             self._realname.spend(connection, row.member_id, row.check_id, Purpose.PASSWORD, now_ms)
         except CheckNotFresh:
             raise ResetOver("This password reset is over.") from None
+        mine = password_resets.c.id == reset_id
+        connection.execute(update(password_resets).where(mine).values(done_ms=now_ms))
         members.reset_password(
             connection,
             row.member_id,
@@ -262,8 +264,9 @@ class PasswordResets:
             address=address,
             now_ms=now_ms,
         )
-        mine = password_resets.c.id == reset_id
-        connection.execute(update(password_resets).where(mine).values(done_ms=now_ms))
+        for one in open_:  # whoever began it may be somebody else
+            why = states.PASSWORD_RESET
+            records.move(connection, one, states.State.CANCELLED, one.member_id, now_ms, reason=why)
         return Reset(reset_id, True, row.expires_ms)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -272,6 +275,16 @@ class PasswordResets:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+
+def forget_resets(connection: Connection, now_ms: int) -> None:
+    """Forget password resets that were over a day ago."""
+    old = password_resets.c.expires_ms < now_ms - KEPT_MS
+    connection.execute(delete(password_resets).where(old))
+
+
+def _is_active(row: Any) -> bool:
+    return row.frozen_ms is None and row.closed_ms is None
 
 
 def _set_check(connection: Connection, reset_id: str, check_id: str) -> None:

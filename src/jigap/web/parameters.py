@@ -42,6 +42,9 @@ ApplicationId = Annotated[
 FactorId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with fa_.")
 ]
+RecoveryId = Annotated[
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with rc_.")
+]
 TransactionHash = Annotated[
     str,
     PathParameter(

@@ -106,48 +106,6 @@ class SignUp(Asked, frozen=True):
     phone: Phone | None = None
 
 
-class RealNameAsked(Asked, frozen=True):
-    """A person, as the phone contract and the resident registration have them."""
-
-    name: PersonName
-    phone: Phone
-    birth: Annotated[
-        str, Meta(pattern="^[0-9]{6}$", description="Birth date, YYMMDD.", examples=["900131"])
-    ]
-    sex: Annotated[
-        str,
-        Meta(
-            pattern="^[0-9]$",
-            description="The seventh digit of the registration number: 1, 2 (born 1900-1999), 3, 4 "
-            "(2000-2099), 5 to 8 (foreigners), 9, 0 (1800-1899).",
-            examples=["1"],
-        ),
-    ]
-    carrier: Annotated[
-        Literal["SKT", "KT", "LGU", "SKT_MVNO", "KT_MVNO", "LGU_MVNO"] | None,
-        Meta(description="The phone's operator, for agencies that want to know."),
-    ] = None
-
-
-class RealNameCode(Asked, frozen=True):
-    """The code of the newest message."""
-
-    code: Annotated[str, Meta(pattern="^[0-9]{6,10}$", examples=["123456"])]
-
-
-class ResetAsked(RealNameAsked, frozen=True, kw_only=True):
-    """Whose password is forgotten, and the person this member was verified as."""
-
-    member_id: MemberId
-
-
-class ResetConfirmed(Asked, frozen=True):
-    """The code of the newest message, and the password that shall be."""
-
-    code: Annotated[str, Meta(pattern="^[0-9]{6,10}$", examples=["123456"])]
-    new_password: NewPassword
-
-
 class WalletAsked(Asked, frozen=True):
     """The passphrase that will open the new key."""
 
@@ -260,12 +218,24 @@ class WalletShown(Struct, frozen=True):
     state: Literal["key_stored", "citizen_requested", "active"]
 
 
-class ResetShown(Struct, frozen=True):
-    """A password reset. It looks the same whoever was named, until it is done."""
+RecoveryState = Literal[
+    "requested",
+    "waiting",
+    "approved_once",
+    "approved",
+    "opened",
+    "done",
+    "cancelled",
+    "refused",
+    "expired",
+]
 
-    id: str
-    state: Literal["requested", "done"]
-    expires_at: Time
+
+class RecoveryBanner(Struct, frozen=True):
+    """What every device of a member shows while a recovery is open."""
+
+    state: RecoveryState
+    ready_at: Time | None
 
 
 class MemberShown(Struct, frozen=True):
@@ -298,50 +268,10 @@ class MemberShown(Struct, frozen=True):
     ]
     closed_at: Annotated[Time | None, Meta(description="When the member left.")] = None
     erased_at: Annotated[Time | None, Meta(description="When the person was forgotten.")] = None
-
-
-RealNameState = Literal["requested", "code_sent", "confirmed", "refused", "expired"]
-
-
-class RealNameShown(Struct, frozen=True):
-    """A real-name check and where it stands.
-
-    `requested` means that the agency has not answered yet and is no failure: send the same request
-    again. `reason` says why a check was refused.
-    """
-
-    id: str
-    state: RealNameState
-    masked_name: str
-    masked_phone: str
-    minor: bool
-    created_at: Time
-    expires_at: Time
-    finished_at: Time | None
-    reason: str | UnsetType = UNSET
-
-
-class RealNameLogged(Struct, frozen=True):
-    """One line of the log of checks: who, for what, when, from where, with what outcome."""
-
-    id: str
-    member: Annotated[str, Meta(description="The member's id, beginning with mb_.")]
-    purpose: Literal["verify", "password", "passphrase"]
-    state: RealNameState
-    provider: str
-    masked_name: str
-    masked_phone: str
-    minor: bool
-    address: Annotated[str, Meta(description="The network address it was asked from.")]
-    tries: Annotated[int, Meta(description="Codes that were typed.")]
-    reason: str
-    created_at: Time
-    sent_at: Time | None
-    finished_at: Time | None
-    times: Annotated[
-        int,
-        Meta(description="Checks of the day that this line stands for; more than 1 if refused."),
-    ]
+    recovery: Annotated[
+        RecoveryBanner | None,
+        Meta(description="Of GET me: a recovery of the payment passphrase that is open."),
+    ] = None
 
 
 class BalanceShown(Struct, frozen=True):

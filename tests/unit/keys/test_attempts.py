@@ -75,7 +75,7 @@ async def test_a_late_holder_does_not_end_the_lease_of_the_next(database, wallet
 async def test_the_right_passphrase_gives_everything_back(database, wallet):
     for _ in range(3):
         await database.write(attempts.keep, await take(database), NOW_MS)
-    await database.write(attempts.give_back, await take(database))
+    await database.write(attempts.give_back, await take(database), NOW_MS)
     found = await row(database)
     assert (found.attempts, found.retry_at_ms, found.busy_until_ms) == (0, 0, 0)
     assert found.busy_token is None

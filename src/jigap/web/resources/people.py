@@ -1,5 +1,6 @@
 """Members, wallets and the directory."""
 
+import msgspec
 from litestar import Response, Router, get, post, put
 from litestar.params import JSONBody
 
@@ -7,6 +8,7 @@ from jigap import keys, members
 from jigap.web.caller import AnyRequest, caller, platform, signed_in, wait_s, waited
 from jigap.web.describe import says
 from jigap.web.parameters import Last4, Login, PersonName, Phone
+from jigap.web.resources.recovery import banner
 from jigap.web.shapes import (
     MemberShown,
     PassphraseChange,
@@ -87,7 +89,9 @@ async def sign_up(request: AnyRequest, data: JSONBody[SignUp]) -> MemberShown:
 @get("/me", guards=[signed_in], opt=says("Who I am", tag="people"))
 async def me(request: AnyRequest) -> MemberShown:
     """The member whose session this is, with name and phone masked."""
-    return member_shown(await platform(request).members.profile(caller(request).id))
+    app, member = platform(request), caller(request)
+    shown = member_shown(await app.members.profile(member.id))
+    return msgspec.structs.replace(shown, recovery=banner(await app.recoveries.last(member.id)))
 
 
 @post(

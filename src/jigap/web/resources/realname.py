@@ -8,7 +8,6 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET
 
 from jigap import members, realname
-from jigap.web import shapes
 from jigap.web.caller import (
     PAGE_DEFAULT,
     AnyRequest,
@@ -22,12 +21,16 @@ from jigap.web.caller import (
 from jigap.web.describe import says
 from jigap.web.parameters import CheckId, Cursor, Limit
 from jigap.web.problems import CursorMalformed
-from jigap.web.shapes import (
-    NO_CONTROL,
-    Page,
+from jigap.web.realname_shapes import (
+    RealNameAsked,
+    RealNameCode,
     RealNameLogged,
     RealNameShown,
     RealNameState,
+)
+from jigap.web.shapes import (
+    NO_CONTROL,
+    Page,
     time_of,
     time_or_none,
 )
@@ -58,7 +61,7 @@ _ID = re.compile(r"rn_[0-9a-z]{26}", re.ASCII)
         tag="people",
     ),
 )
-async def request_check(request: AnyRequest, data: JSONBody[shapes.RealNameAsked]) -> RealNameShown:
+async def request_check(request: AnyRequest, data: JSONBody[RealNameAsked]) -> RealNameShown:
     """The agency sends a code to the phone. A new check takes the place of the one before.
 
     While a check is `requested`, the same request goes on with it and costs nothing.
@@ -72,7 +75,7 @@ async def request_check(request: AnyRequest, data: JSONBody[shapes.RealNameAsked
         carrier=data.carrier,
         address=address(request),
     )
-    return _shown(check)
+    return check_shown(check)
 
 
 @post(
@@ -97,10 +100,10 @@ async def request_check(request: AnyRequest, data: JSONBody[shapes.RealNameAsked
     ),
 )
 async def confirm_check(
-    request: AnyRequest, id: CheckId, data: JSONBody[shapes.RealNameCode]
+    request: AnyRequest, id: CheckId, data: JSONBody[RealNameCode]
 ) -> RealNameShown:
     """If the code is right, the member is verified and can make a wallet."""
-    return _shown(
+    return check_shown(
         await platform(request).realname.confirm(
             caller(request), id, data.code, address=address(request)
         )
@@ -114,7 +117,7 @@ async def confirm_check(
 )
 async def check(request: AnyRequest, id: CheckId) -> RealNameShown:
     """A real-name check and where it stands."""
-    return _shown(await platform(request).realname.get(caller(request), id))
+    return check_shown(await platform(request).realname.get(caller(request), id))
 
 
 @get(
@@ -143,7 +146,7 @@ async def check_page(
     return Page([_logged(one) for one in found[:size]], next_)
 
 
-def _shown(found: realname.Check) -> RealNameShown:
+def check_shown(found: realname.Check) -> RealNameShown:
     return RealNameShown(
         id=found.id,
         state=found.state.value,
