@@ -1,7 +1,9 @@
 """A member's own data and the end of an account, over HTTP."""
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +103,39 @@ def test_an_account_is_closed_by_its_password_and_for_good(operator: Client):
     assert [one["masked_name"] for one in payer.get(f"recipients?phone={gone.phone}")] == ["이*연"]
     verified = operator.call("POST", f"operator/members/{gone.member_id}/verify", {})
     assert (verified.status_code, verified.json()["code"]) == (409, "member_closed")
+
+
+def test_the_dispatcher_erases_what_is_due_when_it_starts(
+    start: Callable[..., processes.Running], tmp_path: Path
+):
+    """The demo's payer leaves; with no retention the next start forgets them."""
+    arguments = ("up", "--data", tmp_path / "data", "--port", "0", "--node-port", "0", "--json")
+    running = start(*arguments, "--demo")
+    stranger = Client.at(running.url)
+    payer = running.person("payer")
+    me = stranger.sign_in(payer["member_id"], payer["password"])
+    number = me.get("me/export")["about"]["number"]
+    body = {"password": payer["password"], "leave_balance": True}
+    closed = me.call("POST", "me/close", body)
+    assert closed.status_code == 200, closed.text
+    keys = sorted((tmp_path / "data").glob("keystores/*/wa_*"))
+    stranger.http.close()
+    assert running.stop() == 0
+
+    again = start(*arguments, JIGAP_RETENTION_DAYS="0")
+    stranger = Client.at(again.url)
+    operator = stranger.operator(running)
+    end = time.monotonic() + 20
+    seen: dict = {}
+    while time.monotonic() < end and not seen.get("erased_at"):
+        found = operator.get("operator/members?limit=50")["items"]
+        seen = next(one for one in found if one["member_id"] in (payer["member_id"], f"~{number}"))
+        time.sleep(0.1)
+    assert seen["member_id"] == f"~{number}" and seen["erased_at"]
+    assert len([one for one in keys if not one.exists()]) == 1
+    body = {"member_id": payer["member_id"], "password": MEMBER_PASSWORD}
+    assert stranger.call("POST", "members", body).status_code == 201, "the member id is free"
+    stranger.http.close()
 
 
 def _signed_up(stranger: Client) -> str:
