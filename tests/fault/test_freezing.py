@@ -1,5 +1,6 @@
 """A frozen member's money stands still, wherever a payment had come to, and none of it is lost."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,33 @@ async def test_who_froze_is_kept_told_and_audited_and_an_operator_has_the_last_w
             (BOSS, "member:freeze"),
             (BOSS, "member:unfreeze"),
         ]
+
+
+async def test_a_freeze_among_many_payments_lets_none_of_them_leave(
+    database: Database, tmp_path: Path
+):
+    """Each payment is either refused or accepted before the freeze, and then undone by it."""
+    async with world(database, tmp_path) as one, world(database, tmp_path, one.node) as two:
+        town = await begin(one)
+
+        async def freeze() -> None:
+            await asyncio.sleep(0.05)
+            await town.freezing.freeze_oneself(town.payer)
+
+        answers = await asyncio.gather(
+            freeze(),
+            *(
+                (one if number % 2 else two).pay(town.payer, town.payee, "1", f"key-{number:04}")
+                for number in range(1, 31)
+            ),
+            return_exceptions=True,
+        )
+        made = [each for each in answers if isinstance(each, transfers.Transfer)]
+        refused = {type(each) for each in answers if isinstance(each, Exception)}
+        assert refused <= {MemberFrozen}
+        assert {each.deadline_ms for each in await one.unfinished()} <= {one.clock.now_ms()}
+        await town.freezing.unfreeze(BOSS, town.payer)
+        await one.turn(4)
+        assert {await town.state(each) for each in made} <= {Standing.VOID}
+        assert await one.held(town.payee) == 10**18
+        assert await one.balance(town.payer) == (99, 0)

@@ -15,7 +15,6 @@ import base64
 import binascii
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
 from jigap import audit, entropy
-from jigap.clock import Clock
+from jigap.clock import Clock, day_of
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import personal, records
@@ -164,7 +163,7 @@ class Directory:
     async def _look(self, asker: Member, most: int, search: Any, *arguments: Any) -> list[Found]:
         may_act(asker)
         now_ms = self._clock.now_ms()
-        day = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
+        day = day_of(now_ms)
         lookups = await self._database.write(records.count_lookup, asker.id, day)
         if lookups > self._lookups_per_day:
             raise DirectoryBudget("No more searches today.", limit=self._lookups_per_day)

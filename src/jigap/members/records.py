@@ -1,7 +1,6 @@
 """All SQL on members and their looked-up days; wallets, sessions and factors have their own."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from jigap.clock import DAY_MS, day_of
 from jigap.database import insert_if_absent, prepared
 from jigap.members import attempts
 from jigap.members.limits import OwnLimits
@@ -178,7 +178,7 @@ def forget_old(connection: Connection, now_ms: int) -> None:
     """Forget sessions that are over, sign-ins that nobody failed at, and old days' counts."""
     connection.execute(delete(sessions).where(sessions.c.expires_ms <= now_ms))
     attempts.forget_old(connection, now_ms)
-    yesterday = datetime.fromtimestamp(now_ms / 1000 - 24 * 3600, UTC).date().isoformat()
+    yesterday = day_of(now_ms - DAY_MS)
     connection.execute(delete(directory_days).where(directory_days.c.day < yesterday))
 
 
