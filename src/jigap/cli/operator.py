@@ -15,12 +15,12 @@ from jigap.cli.options import Data, Json
 from jigap.clock import SystemClock
 from jigap.keys import KeyRing
 from jigap.members import (
+    chosen_password,
     create_operator,
     enrol,
     hash_password,
     login_of,
     new_secret,
-    password_of,
     uri_of,
 )
 
@@ -50,7 +50,7 @@ def create(
     """
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
-    password = password_of(_password(password_file))
+    password = chosen_password(_password(password_file), login)
     ring: KeyRing = install(given)
     database = open_database(given)
     try:

@@ -19,6 +19,7 @@ from jigap.members.attempts import (
     SignInLocked,
     SignInWait,
 )
+from jigap.members.chosen import chosen_password
 from jigap.members.devices import (
     KEPT_S as DEVICE_KEPT_S,
 )
@@ -248,6 +249,7 @@ __all__ = [
     "by_login",
     "by_symid",
     "change",
+    "chosen_password",
     "close",
     "code_of",
     "count",

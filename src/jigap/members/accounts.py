@@ -11,13 +11,13 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import personal, records
+from jigap.members.chosen import chosen_password
 from jigap.members.identity import Identity, PhoneTaken, establish
 from jigap.members.member import (
     LEVEL_UNVERIFIED,
     Member,
     Role,
     login_of,
-    password_of,
 )
 from jigap.members.passwords import Passwords
 from jigap.refusal import Kind, Refusal
@@ -81,7 +81,8 @@ class Members:
         self, login: str, password: str, name: str | None = None, phone: str | None = None
     ) -> Profile:
         """Make an unverified member. Raises ``LoginTaken`` and the refusals of each field."""
-        login, password = login_of(login), password_of(password)
+        login = login_of(login)
+        password = chosen_password(password, login)
         name = None if name is None else personal.name_of(name)
         phone = None if phone is None else personal.phone_of(phone)
         if await self._database.read(records.by_login, login) is not None:

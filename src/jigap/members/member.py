@@ -39,11 +39,14 @@ class LoginMalformed(Refusal):
 
 
 class PasswordWeak(Refusal):
-    """A password has a least and a greatest length."""
+    """A password has a least and a greatest length, and is not one that everybody guesses."""
 
     code = "password_weak"
     kind = Kind.INVALID
-    hint = "Use at least 8 characters and at most 256 bytes; a sentence is a good password."
+    hint = (
+        "Use at least 8 characters and at most 256 bytes, and not a common password, your member "
+        "id or a name of ours; a sentence is a good password."
+    )
 
 
 class MemberUnverified(Refusal):

@@ -15,8 +15,8 @@ from jigap.clock import Clock, day_of
 from jigap.database import Database, prepared
 from jigap.keys import KeyRing
 from jigap.members import attempts, devices, personal, records
+from jigap.members.chosen import chosen_password
 from jigap.members.factors import OtpRequired, note_recovery, use_otp
-from jigap.members.member import password_of
 from jigap.members.passwords import Passwords, PasswordsBusy
 from jigap.members.proof import PasswordWrong, Proofs, normal_password
 from jigap.members.sessions import NewSession, Sessions, SignedIn, end_sessions, token_hash
@@ -119,7 +119,7 @@ class SignIns:
         Raises ``PasswordWeak``, ``PasswordWrong``, ``SignInWait``, ``SignInLocked`` or
         ``PasswordsBusy``.
         """
-        new = password_of(new)
+        new = chosen_password(new, asker.member.login)
         present_hash = await self._proofs.password(asker, old)
         new_hash = await self._passwords.hash(new)
         await self._database.write(self._change, asker, present_hash, new_hash)

@@ -134,7 +134,7 @@ class PasswordResets:
         Raises ``ResetUnknown``, ``ResetOver``, ``ResetCodeWrong``, ``PasswordWeak`` or
         ``PasswordsBusy``.
         """
-        new_password = members.password_of(new_password)
+        new_password = members.chosen_password(new_password)
         now_ms = self._clock.now_ms()
         row, left = await self._database.write(self._take_try, reset_id, code, now_ms)
         end = asyncio.get_running_loop().time() + self._answer_s
