@@ -80,6 +80,12 @@ def test_finds_nothing_where_nothing_is(leaks: Leaks, line: str):
     assert leaks.found() == []
 
 
+def test_the_code_of_a_refusal_is_no_secret(leaks: Leaks):
+    leaks.exchange("realname", {"code": "realname_limit", "detail": "Too many."})
+    leaks.words("log", "no code for a password reset: realname_limit")
+    assert leaks.found() == []
+
+
 def test_names_of_tokens_are_nobodys(leaks: Leaks):
     leaks.exchange("http://x/api/v1/operator/tokens", {"name": "지역 화폐"})
     leaks.words("log", "지역 화폐")
@@ -106,7 +112,7 @@ def test_only_stdout_may_show_secrets_and_only_of_commands_that_are_meant_to(lea
 HEAD = "import logging, sys\nfrom tests.leaks import LEAKS\nfrom tests import processes\n"
 WAYS = {
     "a log record": "logging.getLogger('jigap.web').debug('%s', SECRET)",
-    "a log record of a library": "logging.getLogger('httpx').warning('%s', SECRET)",
+    "a log record of a library": "logging.getLogger('aiohttp.access').warning('%s', SECRET)",
     "a traceback": "try:\n  raise ValueError(SECRET)\n"
     " except ValueError: logging.getLogger('jigap').exception('no')",
     "stdout of a test": "print(SECRET)",
