@@ -85,9 +85,10 @@ class Payers:
 
     async def check(self, client: NodeClient, timeout_s: float = 10) -> int:
         """Every promise is kept once, blocks follow each other, none is signed twice."""
+        blocks = await self._blocks(client, 0)  # of many kills there are many; they take a while
         end = asyncio.get_running_loop().time() + timeout_s
         while True:
-            blocks = [await self._block(client, n) for n in range(await client.block_number() + 1)]
+            blocks += await self._blocks(client, len(blocks))
             mined = [one.hash for block in blocks for one in block.transactions]
             if self.acknowledged <= set(mined) or asyncio.get_running_loop().time() > end:
                 break
@@ -100,6 +101,9 @@ class Payers:
         for block in blocks:
             self.see(block.number, block.hash)
         return len(blocks)
+
+    async def _blocks(self, client: NodeClient, first: int) -> list[ChainBlock]:
+        return [await self._block(client, n) for n in range(first, await client.block_number() + 1)]
 
     async def _block(self, client: NodeClient, number: int) -> ChainBlock:
         block = await client.block(number)
