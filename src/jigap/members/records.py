@@ -22,6 +22,7 @@ from jigap.members import attempts
 from jigap.members.limits import OwnLimits
 from jigap.members.member import FrozenBy, Member, Wallet, WalletState
 from jigap.members.tables import (
+    devices,
     directory_days,
     favourites,
     members,
@@ -158,9 +159,10 @@ def change(connection: Connection, member_id: str, **values: Any) -> None:
 def close(connection: Connection, member_id: str, now_ms: int) -> None:
     """A member leaves: no session, no password that fits, nowhere in the directory.
 
-    Their own favourites go at once: nothing obliges anybody to keep them.
+    Their own favourites and known devices go at once: nothing obliges anybody to keep them.
     """
-    connection.execute(delete(favourites).where(favourites.c.member_id == member_id))
+    for table in (favourites, devices):
+        connection.execute(delete(table).where(table.c.member_id == member_id))
     revoke_sessions(connection, member_id, now_ms)
     change(
         connection,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import BigInteger, Column, insert, select
 from tests.unit.members.people import PASSPHRASE, PASSWORD, People, people
 
 from jigap.audit import audit_trail
@@ -28,7 +28,7 @@ from jigap.members.tables import (
     sign_in_days,
 )
 from jigap.privacy import Retention, retention
-from jigap.privacy.ownership import KEPT_OF_MEMBERS
+from jigap.privacy.ownership import KEPT, KEPT_OF_MEMBERS, belonging
 from jigap.realname.limits import day_of
 from jigap.realname.tables import realname_checks, realname_days
 from jigap.recovery import password_resets
@@ -123,6 +123,48 @@ async def _wallet_id(crowd: People, member_id: str) -> str:
     member = await crowd.database.read(get, member_id)
     assert member is not None and member.wallet is not None
     return member.wallet.id
+
+
+async def test_whatever_table_speaks_of_the_person_is_emptied_unless_it_is_listed(
+    crowd: People,
+) -> None:
+    """One row of made-up words in every table with a ``member_id``: all of them go."""
+    gone = await crowd.verified("minji", NAME, PHONE)
+    tables = [
+        table
+        for table in belonging()
+        if table.name not in KEPT and table is not members_table and "member_id" in table.c
+    ]
+    assert {"devices", "recoveries", "sessions", "seller_applications"} <= {t.name for t in tables}
+
+    def fill(connection: Any) -> None:
+        for table in tables:
+            row = {one.name: _made_up(one) for one in table.c if not one.nullable}
+            row |= {
+                key.parent.name: gone
+                for key in table.foreign_keys
+                if key.column.table is members_table
+            }
+            connection.execute(insert(table).values(row | {"member_id": gone}))
+
+    await crowd.database.write(fill)
+    await crowd.database.write(change, gone, closed_ms=crowd.clock.now_ms())
+    crowd.clock.advance(30 * DAY_MS)
+    assert await _retention(crowd).forget(crowd.clock.now_ms()) == 1
+    left = {
+        table.name: await crowd.database.read(lambda c, t=table: c.execute(select(t)).all())
+        for table in tables
+    }
+    assert {name for name, rows in left.items() if rows} == set()
+    assert b"made up" not in await _everything(crowd)
+
+
+def _made_up(column: Column[Any]) -> Any:
+    if column.type.python_type is bytes:
+        return b"made up"
+    if column.type.python_type is str:
+        return "made up"
+    return 10**15 if isinstance(column.type, BigInteger) else True  # times are far ahead
 
 
 async def test_erasing_is_written_down_once_however_often_it_runs(crowd: People) -> None:
