@@ -56,3 +56,17 @@ def test_the_trail_is_for_operators(shared_platform: Running):
     payer = Client.at(shared_platform.url).sign_in(person["member_id"], person["password"])
     refused = payer.call("GET", "operator/audit")
     assert (refused.status_code, refused.json()["code"]) == (403, "operator_only")
+
+
+def test_an_operator_ends_all_sessions_of_a_member(operator: Client):
+    name = stranger(operator)
+    sessions = [operator.sign_in(name, MEMBER_PASSWORD) for _ in range(2)]
+    them = sessions[0].get("me")["id"]
+    assert operator.call("DELETE", f"operator/members/{name}/sessions").status_code == 204
+    for one in sessions:
+        assert one.call("GET", "me").json()["code"] == "session_missing"
+    (row,) = operator.get("operator/audit?action=session:end_all&limit=1")["items"]
+    assert (row["actor"], row["object"]) == (operator.get("me")["id"], them)
+    assert operator.sign_in(name, MEMBER_PASSWORD).get("me")["id"] == them
+    unknown = operator.call("DELETE", "operator/members/nobody-here/sessions")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "member_unknown")

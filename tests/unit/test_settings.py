@@ -53,3 +53,8 @@ def test_every_setting_says_what_it_does():
     for name, default, help_ in settings.describe():
         assert help_.endswith("."), name
         assert isinstance(default, int | str), name
+
+
+def test_sessions_last_as_long_as_is_documented():
+    """docs/guides/signing-in.md and docs/security/asvs.md say so."""
+    assert (Settings.session_idle_s, Settings.session_ttl_s) == (3600, 12 * 3600)

@@ -189,6 +189,11 @@ class Sessions:
             end_sessions, asker.member.id, self._clock.now_ms(), but=asker.session_id
         )
 
+    async def end_all_of(self, member_id: str, operator_id: str) -> None:
+        """End every session of a member, as an operator wants it."""
+        now_ms = self._clock.now_ms()
+        await self._database.write(end_sessions, member_id, now_ms, actor=operator_id)
+
 
 def end_sessions(
     connection: Connection,

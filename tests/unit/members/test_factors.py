@@ -23,8 +23,10 @@ from jigap.members import (
     create_operator,
     enrol,
     new_secret,
+    reset_password,
     step_of,
 )
+from jigap.members.personal import Indexes
 from jigap.members.tables import factors, recovery_codes
 
 from .people import PASSWORD, People, people
@@ -266,3 +268,21 @@ async def test_factors_are_told_and_audited(crowd: People) -> None:
         "recovery_code:use",
         "factor:remove",
     ]
+
+
+async def test_a_password_set_anew_leaves_the_second_factor(crowd: People) -> None:
+    secret, _ = await enrolled(crowd)
+    me = await signed_in(crowd, otp=code(crowd, secret))
+    now_ms, hash_ = crowd.clock.now_ms(), await crowd.passwords.hash(PASSWORD)
+    await crowd.database.write(
+        reset_password,
+        me.member.id,
+        hash_,
+        indexes=Indexes(crowd.ring),
+        address="",
+        now_ms=now_ms,
+    )
+    with pytest.raises(OtpRequired):
+        await signed_in(crowd)
+    crowd.clock.advance(30_000)
+    assert (await signed_in(crowd, otp=code(crowd, secret))).second_factor

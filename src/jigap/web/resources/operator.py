@@ -3,7 +3,7 @@
 import time
 from typing import cast
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, delete, get, post
 from litestar.params import JSONBody
 from msgspec import UNSET
 
@@ -114,6 +114,17 @@ async def freeze(
 async def unfreeze(request: AnyRequest, id: MemberRef) -> MemberShown:
     """Let a frozen member act again, whoever froze them."""
     return await _member(request, await platform(request).freezing.unfreeze(caller(request).id, id))
+
+
+@delete(
+    "/members/{id:str}/sessions",
+    opt=says("End all sessions of a member", members.MemberUnknown, tag="operator"),
+)
+async def end_sessions(request: AnyRequest, id: MemberRef) -> None:
+    """Whoever is signed in as this member, anywhere, has to sign in again."""
+    here = platform(request)
+    found = await here.members.find(id)
+    await here.sessions.end_all_of(found.member.id, caller(request).id)
 
 
 @post(
@@ -352,6 +363,7 @@ ROUTES = Router(
         verify,
         freeze,
         unfreeze,
+        end_sessions,
         create,
         mint,
         burn,
