@@ -59,6 +59,34 @@ async def test_operator_can_be_made_while_the_platform_runs(shared_platform):
             await boss.call("GET", "operator/members")
 
 
+async def test_a_locked_out_operator_is_let_in_again(shared_platform):
+    data = data_of(shared_platform)
+
+    def run(word: str, name: str):
+        return processes.run(
+            "operator", word, name, "--data", data, "--password-file", "-", "--json",
+            input_=f"a password after {word}\n",
+        )  # fmt: skip
+
+    made = json.loads(run("create", "lost").stdout)
+    async with Api(shared_platform.url) as api:
+        before = await api.sign_in("lost", "a password after create", made["recovery_codes"][0])
+        again = json.loads(run("reset", "lost").stdout)
+        assert again["id"] == made["id"]
+        assert again["totp_secret"] != made["totp_secret"]
+        with pytest.raises(ApiRefused) as refused:
+            await before.me()
+        assert refused.value.problem_code == "session_missing"
+        for otp in (made["recovery_codes"][1], pyotp.TOTP(made["totp_secret"]).now()):
+            with pytest.raises(ApiRefused) as refused:
+                await api.sign_in("lost", "a password after reset", otp)
+            assert refused.value.problem_code == "otp_wrong"
+        otp = pyotp.TOTP(again["totp_secret"]).now()
+        lost = await api.sign_in("lost", "a password after reset", otp)
+        await lost.call("GET", "operator/members")
+    says_one_line(run("reset", "demo-payer"), "no such operator")
+
+
 @pytest.mark.parametrize(
     ("name", "password", "word"),
     [("demo-operator", "long enough it is", "taken"), ("someone", "short", "password")],

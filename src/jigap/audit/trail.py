@@ -47,6 +47,7 @@ ACTIONS: dict[str, str] = {
     "member:unfreeze": "A frozen member may act again.",
     "member:verify": "Name and phone number of a member were verified, by whom the actor says.",
     "operator:create": "An operator was made on the command line.",
+    "operator:reset": "An operator got a new password and second factor on the command line.",
     "passphrase:change": "A member changed the payment passphrase of a wallet.",
     "password:reset": "A member set a forgotten password anew after a real-name check.",
     "realname:request": "A member asked an agency for a real-name check.",

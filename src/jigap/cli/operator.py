@@ -1,12 +1,14 @@
-"""`jigap operator create`: the one member that no web page can make."""
+"""`jigap operator`: the one member that no web page can make, or let in again."""
 
 import getpass
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from jigap import settings
 from jigap.app import Folder, install, open_database
@@ -21,8 +23,10 @@ from jigap.members import (
     hash_password,
     login_of,
     new_secret,
+    reset_operator,
     uri_of,
 )
+from jigap.settings import Settings
 
 commands = typer.Typer(
     help="Members with operator rights.", no_args_is_help=True, add_completion=False
@@ -34,14 +38,17 @@ def _family() -> None:
     pass
 
 
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="File with the password; - is standard input."),
+]
+
+
 @commands.command()
 def create(
     member_id: Annotated[str, typer.Argument(help="The name to sign in with.")],
     data: Data = None,
-    password_file: Annotated[
-        Path | None,
-        typer.Option("--password-file", help="File with the password; - is standard input."),
-    ] = None,
+    password_file: PasswordFile = None,
     json_: Json = False,
 ) -> None:
     """Make an operator; also while the platform runs. Asks for the password.
@@ -51,30 +58,75 @@ def create(
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
     password = chosen_password(_password(password_file), login)
-    ring: KeyRing = install(given)
+    secret = new_secret()
+
+    def make(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
+        now_ms, hash_ = SystemClock().now_ms(), hash_password(password)
+        id_ = create_operator(
+            connection, ring=ring, login=login, password_hash=hash_, now_ms=now_ms
+        )
+        return id_, enrol(connection, ring=ring, member_id=id_, secret=secret, now_ms=now_ms)
+
+    id_, codes = _written(given, make)
+    if not json_:
+        print(f"{login} is an operator of {Folder.of(given).root} now.")
+    _show(id_, login, secret, codes, json_)
+
+
+@commands.command()
+def reset(
+    member_id: Annotated[str, typer.Argument(help="The operator.")],
+    data: Data = None,
+    password_file: PasswordFile = None,
+    json_: Json = False,
+) -> None:
+    """Give an operator who is locked out a new password and second factor; sessions end.
+
+    The secret for the authenticator app and the recovery codes are shown once.
+    """
+    given = settings.load(data)
+    login = login_of(member_id, reserved_allowed=True)
+    password = chosen_password(_password(password_file), login)
+    secret = new_secret()
+
+    def change(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
+        return reset_operator(
+            connection,
+            ring=ring,
+            login=login,
+            password_hash=hash_password(password),
+            secret=secret,
+            now_ms=SystemClock().now_ms(),
+        )
+
+    id_, codes = _written(given, change)
+    if not json_:
+        print(f"{login} has a new password and a new second factor.")
+    _show(id_, login, secret, codes, json_)
+
+
+def _written(
+    given: Settings, work: Callable[[Connection, KeyRing], tuple[str, tuple[str, ...]]]
+) -> tuple[str, tuple[str, ...]]:
+    """Do it in one transaction on the platform's database."""
+    ring = install(given)
     database = open_database(given)
     try:
         with (
             database.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
-            now_ms, secret = SystemClock().now_ms(), new_secret()
-            id_ = create_operator(
-                connection,
-                ring=ring,
-                login=login,
-                password_hash=hash_password(password),
-                now_ms=now_ms,
-            )
-            codes = enrol(connection, ring=ring, member_id=id_, secret=secret, now_ms=now_ms)
+            return work(connection, ring)
     finally:
         database.close()
+
+
+def _show(id_: str, login: str, secret: str, codes: tuple[str, ...], json_: bool) -> None:
     if json_:
         made: dict[str, Any] = {"id": id_, "member_id": login, "roles": ["operator"]}
         made |= {"totp_secret": secret, "otpauth_uri": uri_of(secret, login)}
         print(json.dumps(made | {"recovery_codes": codes}))
         return
-    print(f"{login} is an operator of {Folder.of(given).root} now.")
     print("\nOperators sign in with a code, too. Give this to an authenticator app:")
     print(f"  secret   {secret}\n  address  {uri_of(secret, login)}")
     print("\nRecovery codes, each good once. Keep them; nothing of this is shown again:")

@@ -56,8 +56,14 @@ from jigap.members.favourites import (
     LabelMalformed,
     open_label,
 )
-from jigap.members.freezing import FreezeReasonMissing, Freezing, FrozenByOperator
-from jigap.members.held import hold
+from jigap.members.freezing import (
+    FreezeReasonMissing,
+    Freezing,
+    FrozenByOperator,
+)
+from jigap.members.held import (
+    hold,
+)
 from jigap.members.identity import (
     Identity,
     Nobody,
@@ -133,6 +139,8 @@ from jigap.members.records import (
     row_of,
 )
 from jigap.members.reset import (
+    OperatorUnknown,
+    reset_operator,
     reset_password,
 )
 from jigap.members.sellers import Sellers
@@ -149,8 +157,12 @@ from jigap.members.signin import (
     SignInFailed,
     SignIns,
 )
-from jigap.members.tables import members as members_table
-from jigap.members.tables import wallets
+from jigap.members.tables import (
+    members as members_table,
+)
+from jigap.members.tables import (
+    wallets,
+)
 from jigap.members.totp import (
     code_of,
     step_of,
@@ -210,6 +222,7 @@ __all__ = [
     "NewFactor",
     "NewSession",
     "Nobody",
+    "OperatorUnknown",
     "OtpRequired",
     "OtpWrong",
     "OwnLimits",
@@ -285,6 +298,7 @@ __all__ = [
     "phone_digits",
     "phone_of",
     "request_citizens",
+    "reset_operator",
     "reset_password",
     "rewrap_data_keys",
     "row_by_login",

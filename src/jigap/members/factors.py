@@ -257,6 +257,12 @@ def enrol(
     return codes
 
 
+def remove_all(connection: Connection, member_id: str) -> None:
+    """Take away every factor and recovery code, in the caller's transaction."""
+    connection.execute(delete(factors).where(factors.c.member_id == member_id))
+    connection.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))
+
+
 def new_secret() -> str:
     """A fresh secret for an authenticator app."""
     return totp.secret_of(entropy.random_bytes(totp.SECRET_BYTES))

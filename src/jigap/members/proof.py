@@ -11,7 +11,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.members import attempts, records
 from jigap.members.member import password_of
-from jigap.members.passwords import Passwords
+from jigap.members.passwords import Passwords, PasswordsBusy
 from jigap.members.sessions import SignedIn
 from jigap.refusal import Kind, Refusal
 
@@ -49,7 +49,13 @@ class Proofs:
         await self.count(asker)
         row = await self._database.read(records.row_of, asker.member.id)
         assert row is not None, "members are never deleted"
-        if not await self._passwords.matches(normal_password(password), row.password_hash):
+        try:
+            right = await self._passwords.matches(normal_password(password), row.password_hash)
+        except PasswordsBusy:
+            counter = attempts.of_session(asker.token_hash)
+            await self._database.write(attempts.give_back, counter)
+            raise
+        if not right:
             raise PasswordWrong("This is not the password.")
         return str(row.password_hash)
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from jigap import audit, entropy
 from jigap.clock import Clock
-from jigap.database import Database, DatabaseBusy, prepared
+from jigap.database import Database, DatabaseBusy, DatabaseUnavailable, prepared
 from jigap.keys import KeyRing
 from jigap.members import records
 from jigap.members.member import Member
@@ -108,7 +108,7 @@ class Sessions:
         if row is None or row.cookie != cookie:
             raise SessionMissing("This session is unknown or has ended.")
         if row.last_seen_ms <= now_ms - self._seen_every_ms:
-            with suppress(DatabaseBusy):  # a busy database is no reason not to answer
+            with suppress(DatabaseBusy, DatabaseUnavailable):  # no reason not to answer
                 await self._database.write(_see, hash_, now_ms)
         return SignedIn(records.member_of(row), row.session_id, hash_, row.second_factor, cookie)
 

@@ -5,6 +5,7 @@ guesses at the code. For a login that nobody has everything is done that is done
 exists: the same statements, the same hashes, one argon2.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,8 @@ class SignIns:
             raise SignInFailed("The member id or the password is wrong.")
         fresh_hash = None
         if self._passwords.is_outdated(hash_):
-            fresh_hash = await self._passwords.hash(normal_password(password))
+            with suppress(PasswordsBusy):  # then the next sign-in makes it
+                fresh_hash = await self._passwords.hash(normal_password(password))
         try:
             return await self._database.write(
                 self._open, guess, otp, fresh_hash, visitor, device, cookie

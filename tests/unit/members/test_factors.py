@@ -238,6 +238,29 @@ async def test_an_operator_keeps_a_factor(crowd: People) -> None:
         await crowd.factors.remove(me, one.id, PASSWORD, codes[2])
 
 
+async def test_two_factors_cannot_both_be_removed_at_once_by_an_operator(crowd: People) -> None:
+    now_ms, secret = crowd.clock.now_ms(), new_secret()
+    id_ = await crowd.database.write(
+        create_operator, ring=crowd.ring, login="boss", password_hash=f"1:{PASSWORD}", now_ms=now_ms
+    )
+    codes = await crowd.database.write(
+        enrol, ring=crowd.ring, member_id=id_, secret=secret, now_ms=now_ms
+    )
+    me = await signed_in(crowd, "boss", otp=codes[0])
+    new = await crowd.factors.begin(me, PASSWORD, codes[1])
+    codes = await crowd.factors.confirm(me, new.id, code(crowd, new.secret))
+    both, _ = await crowd.factors.of(id_)
+    answers = await asyncio.gather(
+        *(
+            crowd.factors.remove(me, one.id, PASSWORD, otp)
+            for one, otp in zip(both, codes, strict=False)
+        ),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, FactorNeeded) for one in answers].count(True) == 1, answers
+    assert len((await crowd.factors.of(id_))[0]) == 1
+
+
 async def test_factors_are_told_and_audited(crowd: People) -> None:
     secret, codes = await enrolled(crowd)
     me = await signed_in(crowd, otp=codes[0])

@@ -1,5 +1,7 @@
 """Signing in, sessions and second factors."""
 
+from contextlib import suppress
+
 from litestar import Response, Router, delete, get, post, put
 from litestar.params import JSONBody
 
@@ -61,6 +63,7 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
     expires_at = time_of(new.expires_ms)
     if not data.cookie:
         return Response(SessionShown(expires_at, token=new.token, device=new.device))
+    await _end_replaced(request)
     secure, ttl_s = cookies.is_secure(request, here), here.settings.session_ttl_s
     return Response(
         SessionShown(expires_at, csrf_token=here.sessions.csrf_token(new.token_hash)),
@@ -69,6 +72,15 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
             cookies.made(cookies.DEVICE, new.device, secure=secure, kept_s=members.DEVICE_KEPT_S),
         ],
     )
+
+
+async def _end_replaced(request: AnyRequest) -> None:
+    """The session whose cookie gives way to a new one would be nobody's: it ends."""
+    token = cookies.read(request.cookies, cookies.SESSION)
+    if token is not None:
+        with suppress(members.SessionMissing, members.SessionUnknown):
+            who = await platform(request).sessions.authenticate(token, cookie=True)
+            await platform(request).sign_ins.sign_out(who)
 
 
 @get("/session", guards=[signed_in], opt=says("This session", tag="people"))
