@@ -216,7 +216,8 @@ async def connected(platform: Platform, connections: int) -> AsyncIterator[Clien
     """A client with at most ``connections`` connections."""
     async with aiohttp.ClientSession(
         platform.url,
-        connector=aiohttp.TCPConnector(limit=connections),
+        # The server lets go of an idle connection after 5 s: be first, or a request may be lost.
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=3),
         timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S),
     ) as session:
         yield Client(session)
