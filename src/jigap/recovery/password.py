@@ -137,8 +137,8 @@ class PasswordResets:
         new_password = members.chosen_password(new_password)
         now_ms = self._clock.now_ms()
         row, left = await self._database.write(self._take_try, reset_id, code, now_ms)
-        end = asyncio.get_running_loop().time() + self._answer_s
         password_hash = await self._passwords.hash(new_password)
+        end = asyncio.get_running_loop().time() + self._answer_s
         if await self._is_right(row, code, address, end):
             return await self._database.write(
                 self._finish, reset_id, password_hash, address, self._clock.now_ms()
