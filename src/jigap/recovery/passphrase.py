@@ -22,6 +22,7 @@ from jigap.recovery import records, states
 from jigap.recovery.states import (
     OPEN,
     Recovery,
+    RecoveryNotThere,
     RecoveryUnavailable,
     RecoveryUnderWay,
     RecoveryUnknown,
@@ -108,7 +109,8 @@ class Recoveries:
         found = await self.of(member)
         must_be(found, State.OPENED)
         sealed = await self._database.read(records.secret, found.id)
-        assert sealed is not None, "an opened recovery has its key"
+        if sealed is None:  # it ended since we looked
+            raise RecoveryNotThere("This recovery is over.")
 
         def also(connection: Connection, wallet_id: str, now_ms: int) -> None:
             self._finish(connection, found, now_ms)
