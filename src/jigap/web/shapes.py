@@ -257,7 +257,7 @@ class MemberShown(Struct, frozen=True):
     ]
     frozen_at: Time | None
     frozen_reason: Annotated[
-        str, Meta(description="The member's own; an operator's is told to operators only.")
+        str, Meta(description="The member's own; an operator's is told to operators here.")
     ]
     wallet: WalletShown | None
     created_at: Time
