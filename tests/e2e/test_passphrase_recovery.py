@@ -207,3 +207,13 @@ def test_without_a_recovery_key_it_is_unavailable(shared_platform: processes.Run
     member, phone = with_wallet(here)
     said = begin(member, phone)
     assert (said.status_code, said.json()["code"]) == (409, "recovery_unavailable")
+
+
+def test_whoever_leaves_takes_the_recovery_along(desk: Desk):
+    here = desk.here
+    member, phone = with_wallet(here)
+    found = waiting(here, member, phone)
+    left = member.call("POST", "me/close", {"password": "correct horse"})
+    assert left.status_code == 200, left.text
+    shown = here.operator.get(f"operator/recoveries/{found['id']}")
+    assert (shown["state"], shown["reason"]) == ("cancelled", "member_closed")

@@ -11,6 +11,7 @@ from tests.unit.realname.world import BIRTH, CODE, NAME, PHONE, SEX, World, worl
 from jigap import audit, events, members
 from jigap.keys import KeyRing
 from jigap.members import PasswordWeak, SessionMissing
+from jigap.members.records import close
 from jigap.realname import (
     InDoubt,
     Purpose,
@@ -84,6 +85,7 @@ OTHERS = {
     "another century": {"sex": "4", "birth": "010131"},
     "not verified": {"login": "unverified"},
     "frozen": {"login": "frozen", "phone": "010-1111-2222"},
+    "gone": {"login": "gone", "phone": "010-3333-4444"},
 }
 
 
@@ -93,6 +95,8 @@ async def people(at: Desk) -> None:
     await at.here.members.sign_up("unverified", "correct horse battery", NAME, PHONE)
     frozen = await at.here.verified("frozen", phone="010-1111-2222")
     await at.here.freezing.freeze("mb_operator", frozen.id, "a reason")
+    gone = await at.here.verified("gone", phone="010-3333-4444")
+    await at.here.database.write(close, gone.id, at.here.clock.now_ms())
     at.here.agency.asked.clear()
     at.here.agency.typed.clear()
 
