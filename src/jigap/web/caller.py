@@ -69,7 +69,8 @@ async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
     if token is not None:
         connection.scope["state"]["asker"] = await sessions.authenticate(token)
         return
-    token = cookies.read(connection.cookies, cookies.SESSION)
+    secure = cookies.is_secure(connection, platform(connection))
+    token = cookies.read(connection.cookies, cookies.SESSION, secure=secure)
     if token is None:
         raise members.SessionMissing("This needs a session.")
     who = await sessions.authenticate(token, cookie=True)
@@ -86,9 +87,9 @@ async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -
 
 
 def acts_as_operator(connection: AnyConnection) -> bool:
-    """Whether whoever asks is an operator in a session that shows it."""
+    """Whether whoever asks is an operator, not frozen, in a session that shows it."""
     who = asker(connection)
-    return who.member.is_operator and who.second_factor
+    return who.member.is_operator and who.second_factor and not who.member.frozen
 
 
 async def operator_only(connection: AnyConnection, _: BaseRouteHandler) -> None:

@@ -8,7 +8,7 @@ body or a header: those hold phone numbers, names and secrets.
 
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -50,8 +50,8 @@ class Outside:
         status = 500
         begun = time.perf_counter()
         headers_only = scope["method"] == "HEAD"
-        if headers_only:  # the answer of GET without its body
-            scope["method"] = HttpMethod.GET
+        if headers_only:  # the answer of GET without its body; to the server it stays a HEAD
+            scope = cast(HTTPScope, {**scope, "method": HttpMethod.GET.value})
 
         async def send_on(message: Message) -> None:
             nonlocal status

@@ -2,7 +2,9 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from jigap.web.outside import HEADERS
@@ -303,6 +305,9 @@ async def test_an_account_is_its_owner_s(here: Site) -> None:
     operator = await here.member("boss", operator=True)
     response = await here.call("GET", "accounts/0x00021000000000010002", token=operator)
     assert response.json()["balance_hug"] == "0"
+    await here.app.freezing.freeze("mb_console", "boss", "gone")
+    response = await here.call("GET", "accounts/0x00021000000000010002", token=operator)
+    assert (response.status_code, response.json()["code"]) == (403, "account_private")
 
 
 async def test_the_operator_may_open_accounts_to_everybody(tmp_path: Path) -> None:
@@ -343,6 +348,22 @@ async def test_head_is_get_without_a_body(here: Site) -> None:
     assert (asked.status_code, asked.content) == (200, b"")
     assert asked.headers["content-length"] == read.headers["content-length"]
     assert (await here.http.head("/api/v1/members")).status_code == 405
+
+
+async def test_head_stays_head_to_whoever_serves_it(here: Site) -> None:
+    """A server lets an answer be shorter than its Content-Length only where it sees a HEAD."""
+    seen: list[Any] = []
+    served = here.http._transport.app  # type: ignore[attr-defined]
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        await served(scope, receive, send)
+        seen.append(scope["method"])
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=serve), base_url="http://jigap"
+    ) as http:
+        assert (await http.head("/openapi.json")).status_code == 200
+    assert seen == ["HEAD"]
 
 
 async def test_readiness_says_what_is_missing(here: Site) -> None:
