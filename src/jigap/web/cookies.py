@@ -43,13 +43,14 @@ def is_secure(connection: ASGIConnection[Any, Any, Any, Any], platform: "App") -
     return connection.scope["scheme"] == "https" or bool(platform.settings.cookie_secure)
 
 
-def read(cookies: Mapping[str, str], name: str) -> str | None:
-    """The value of a cookie of ours; that of HTTPS goes first."""
-    for full in (HOST_PREFIX + name, name):
-        value = cookies.get(full)
-        if value and len(value) <= TOKEN_MAX_CHARS:
-            return value
-    return None
+def read(cookies: Mapping[str, str], name: str, *, secure: bool) -> str | None:
+    """The value of a cookie of ours.
+
+    With HTTPS only the one with the prefix counts: any other host of our domain, and whoever sits
+    on a line without TLS, can put one without it into a browser.
+    """
+    value = cookies.get(HOST_PREFIX + name if secure else name)
+    return value if value and len(value) <= TOKEN_MAX_CHARS else None
 
 
 def made(name: str, value: str, *, secure: bool, kept_s: int) -> Cookie:

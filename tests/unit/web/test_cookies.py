@@ -68,9 +68,11 @@ def test_a_cookie_is_for_us_alone() -> None:
         assert header.startswith("__Host-jigap_session=" if secure else "jigap_session=")
 
 
-def test_the_cookie_of_https_goes_first_and_no_long_one_is_read() -> None:
+def test_with_https_only_the_cookie_with_the_prefix_counts_and_no_long_one_is_read() -> None:
     both = {"jigap_session": "plain", "__Host-jigap_session": "secure"}
-    assert read(both, "jigap_session") == "secure"
-    assert read({"jigap_session": "x" * 201}, "jigap_session") is None
-    assert read({}, "jigap_session") is None
+    assert read(both, "jigap_session", secure=True) == "secure"
+    assert read({"jigap_session": "planted"}, "jigap_session", secure=True) is None
+    assert read(both, "jigap_session", secure=False) == "plain"
+    assert read({"jigap_session": "x" * 201}, "jigap_session", secure=False) is None
+    assert read({}, "jigap_session", secure=True) is None
     assert {one.key for one in cleared("jigap_session")} == set(both)

@@ -26,6 +26,10 @@ async def test_cookies_are_for_https_only_where_a_setting_says_so(
         here.http.cookies.clear()
         me = await here.call("GET", "me", Cookie=pair)
         assert me.json()["member_id"] == "minji"
+        assert (await here.call("HEAD", "me", Cookie=pair)).status_code == 200
+        planted = pair.removeprefix("__Host-")
+        seen = await here.call("GET", "me", Cookie=planted)
+        assert seen.status_code == (401 if cookie_secure else 200)
         refused = await here.call("DELETE", "session", Cookie=pair)
         assert (refused.status_code, refused.json()["code"]) == (403, "csrf_missing")
         token = opened.json()["csrf_token"]

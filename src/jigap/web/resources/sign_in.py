@@ -54,9 +54,9 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
     exists. With `cookie` the session is a cookie, and so is the device.
     """
     here = platform(request)
-    device = data.device
+    secure, device = cookies.is_secure(request, here), data.device
     if data.cookie:
-        device = cookies.read(request.cookies, cookies.DEVICE)
+        device = cookies.read(request.cookies, cookies.DEVICE, secure=secure)
     new = await here.sign_ins.sign_in(
         data.member_id, data.password, data.otp, visitor(request), device=device, cookie=data.cookie
     )
@@ -64,7 +64,7 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
     if not data.cookie:
         return Response(SessionShown(expires_at, token=new.token, device=new.device))
     await _end_replaced(request)
-    secure, ttl_s = cookies.is_secure(request, here), here.settings.session_ttl_s
+    ttl_s = here.settings.session_ttl_s
     return Response(
         SessionShown(expires_at, csrf_token=here.sessions.csrf_token(new.token_hash)),
         cookies=[
@@ -76,7 +76,8 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
 
 async def _end_replaced(request: AnyRequest) -> None:
     """The session whose cookie gives way to a new one would be nobody's: it ends."""
-    token = cookies.read(request.cookies, cookies.SESSION)
+    secure = cookies.is_secure(request, platform(request))
+    token = cookies.read(request.cookies, cookies.SESSION, secure=secure)
     if token is not None:
         with suppress(members.SessionMissing, members.SessionUnknown):
             who = await platform(request).sessions.authenticate(token, cookie=True)
