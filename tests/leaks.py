@@ -18,6 +18,7 @@ import base64
 import json
 import logging
 import re
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +61,7 @@ SHOWN_ON_PURPOSE = (
     ("demo",),
     ("--dev-accounts",),
     ("operator", "create"),
+    ("operator", "reset"),
     ("keys", "recovery-key"),
 )
 FOLDERS_WITH_WALLETS_OPENED = 3
@@ -276,6 +278,7 @@ def pytest_configure() -> None:
     logging.getLogger("jigap").setLevel(logging.DEBUG)
     for class_ in (httpx.Client, httpx.AsyncClient):
         _listen_to(class_)
+    _listen_to_processes()
     drawn = entropy.random_bytes
     entropy.random_bytes = lambda count: _remembered("random key", drawn(count))
 
@@ -311,6 +314,21 @@ def _remembered(kind: str, value: bytes) -> bytes:
     if len(value) == 32:
         LEAKS.secret(kind, value)
     return value
+
+
+def _listen_to_processes() -> None:
+    """Note what every process has written when it ended; ``subprocess.run`` goes this way, too."""
+    communicate = subprocess.Popen.communicate
+
+    def heard(self: Any, *given: Any, **named: Any) -> Any:
+        written = communicate(self, *given, **named)
+        texts = [
+            one.decode("utf-8", "replace") if isinstance(one, bytes) else one for one in written
+        ]
+        LEAKS.output(self.args if isinstance(self.args, list) else [self.args], *texts)
+        return written
+
+    subprocess.Popen.communicate = heard  # type: ignore[method-assign]
 
 
 def _listen_to(class_: Any) -> None:

@@ -22,7 +22,7 @@ READY_TIMEOUT_S = 60
 
 def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **given: str):
     """Run one command to its end; the answer has returncode, stdout and stderr."""
-    done = subprocess.run(
+    return subprocess.run(
         [*JIGAP, *map(str, arguments)],
         input=input_,
         capture_output=True,
@@ -30,8 +30,6 @@ def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, 
         timeout=timeout_s,
         env=environment(given),
     )
-    LEAKS.output(arguments, done.stdout, done.stderr)
-    return done
 
 
 def free_port() -> int:

@@ -96,7 +96,7 @@ async def test_payments_through_two_workers_and_a_new_dispatcher(split):
         assert standby.wait(20) == 0
     finally:
         standby.kill()
-        standby.wait()
+        standby.communicate()  # what it has said is searched for secrets
     audit = processes.run("audit", "money", "--data", data, "--json", **environment)
     assert audit.returncode == 0, audit.stdout + audit.stderr
     assert web.stop() == 0

@@ -26,6 +26,7 @@ from jigap.node.client import NodeClient
 from tests import processes
 from tests.e2e.test_cli_up import arguments, node_pid
 from tests.fault.platform_load import TIMEOUT_S, Promise, Town, mined
+from tests.leaks import LEAKS
 
 #: Faults of wallet keys that a kill may leave and nobody has to look at: a file too many.
 HARMLESS = {"file_stray", "row_missing"}
@@ -95,16 +96,19 @@ class Killer:
         self.running.process.wait(20)
 
     async def _kill_while_it_starts(self) -> None:
-        process = subprocess.Popen(
-            [*processes.JIGAP, *arguments(self.data)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=processes.environment(GENEROUS),
-        )
+        said = self.data.parent / "killed.log"
+        with said.open("w") as stderr:
+            process = subprocess.Popen(
+                [*processes.JIGAP, *arguments(self.data)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env=processes.environment(GENEROUS),
+            )
         await asyncio.sleep(self._chance.uniform(0.5, 4.0))
         process.kill()
         process.wait(20)
+        LEAKS.words("stderr of a killed `up`", said.read_text(errors="replace"))
 
 
 @pytest.fixture
