@@ -14,6 +14,8 @@ CHARS_MIN = 2
 CHARS_MAX = 30
 
 _SCRIPTS = ("HANGUL SYLLABLE ", "LATIN ", "CJK UNIFIED IDEOGRAPH", "HIRAGANA ", "KATAKANA")
+#: Basic Latin, Latin-1 and Latin Extended-A end here; what follows is phonetic and historical.
+_LATIN_END = "\u0180"
 _OTHERS = frozenset("0123456789 &'’().,-·+!/#")
 #: Nobody is called so.
 _RESERVED = frozenset(
@@ -70,4 +72,8 @@ def shop_key(name: str) -> str:
 
 
 def _is_letter(one: str) -> bool:
-    return one.isalpha() and unicodedata.name(one, "").startswith(_SCRIPTS)
+    """Of Latin those that languages are written in: others are drawn like them (``ɡ``, ``ɪ``)."""
+    name = unicodedata.name(one, "")
+    if name.startswith("LATIN ") and unicodedata.normalize("NFKD", one)[0] >= _LATIN_END:
+        return False
+    return one.isalpha() and name.startswith(_SCRIPTS)

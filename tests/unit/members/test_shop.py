@@ -19,6 +19,7 @@ from jigap.refusal import Refusal
     [
         ("민지네 과일가게", "민지네 과일가게"),
         ("  Café Münji ", "Café Münji"),
+        ("Phở Łódź", "Phở Łódź"),
         ("㈜한밭 커피", "(주)한밭 커피"),
         ("ＣＯＦＦＥＥ", "COFFEE"),
         ("やまと寿司 2호점", "やまと寿司 2호점"),
@@ -47,6 +48,9 @@ def test_a_shop_may_be_called(text, name):
         "빈칸\u3164가게",
         "빈칸\u115f가게",
         "pаypal",  # a Cyrillic letter in it
+        "ji\u0261ap",  # the phonetic sign that is drawn like a g
+        "\u1d0a\u026a\u0262\u1d00\u1d18",  # small capitals
+        "\u01c0otte",  # a click that is drawn like an l
         "Ελληνικά",
         "متجر",
         "z\u0335\u0321a\u0335lgo",
