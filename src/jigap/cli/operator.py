@@ -57,11 +57,11 @@ def create(
     """
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
-    password = chosen_password(_password(password_file), login)
+    hash_ = hash_password(chosen_password(_password(password_file), login))
     secret = new_secret()
 
     def make(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
-        now_ms, hash_ = SystemClock().now_ms(), hash_password(password)
+        now_ms = SystemClock().now_ms()
         id_ = create_operator(
             connection, ring=ring, login=login, password_hash=hash_, now_ms=now_ms
         )
@@ -86,7 +86,7 @@ def reset(
     """
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
-    password = chosen_password(_password(password_file), login)
+    hash_ = hash_password(chosen_password(_password(password_file), login))
     secret = new_secret()
 
     def change(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
@@ -94,7 +94,7 @@ def reset(
             connection,
             ring=ring,
             login=login,
-            password_hash=hash_password(password),
+            password_hash=hash_,
             secret=secret,
             now_ms=SystemClock().now_ms(),
         )

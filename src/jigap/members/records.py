@@ -128,7 +128,10 @@ def _here(member_id: Any) -> Any:
 
 @prepared
 def _row_locked(member_id: Any) -> Any:
-    return select(members).where(members.c.id == member_id).with_for_update()
+    # Not against those who only refer to the member (FOR KEY SHARE): two who keep each other as
+    # favourites at the same moment would wait for each other.
+    mine = select(members).where(members.c.id == member_id)
+    return mine.with_for_update(key_share=True)
 
 
 def row_by_login(connection: Connection, login: str) -> AnyRow | None:

@@ -202,9 +202,10 @@ class Sellers:
         _must_be(one, State.APPLIED)
         may_act(member)
         _check_free(connection, member.id, one.shop_name)
+        # The name first: it may have to wait for whoever takes the same one, and the trail is last.
+        _set_shop(connection, member, one.shop_name)
         for earlier in _in_state(connection, member.id, State.ACCEPTED):
             self._move(connection, earlier, State.ENDED, operator_id, "renamed")
-        _set_shop(connection, member, one.shop_name)
         self._move(connection, one, State.ACCEPTED, operator_id, "")
 
     def _reject(

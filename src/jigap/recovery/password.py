@@ -141,7 +141,7 @@ class PasswordResets:
         end = asyncio.get_running_loop().time() + self._answer_s
         if await self._is_right(row, code, address, end):
             return await self._database.write(
-                self._finish, reset_id, password_hash, address, self._clock.now_ms()
+                self._finish, row, password_hash, address, self._clock.now_ms()
             )
         await asyncio.sleep(max(0.0, end - asyncio.get_running_loop().time()))
         raise ResetCodeWrong("This is not the code, or it cannot be checked now.", tries_left=left)
@@ -242,19 +242,18 @@ class PasswordResets:
     def _finish(
         self,
         connection: Connection,
-        reset_id: str,
+        row: Any,
         password_hash: str,
         address: str,
         now_ms: int,
     ) -> Reset:
-        query = select(password_resets).where(password_resets.c.id == reset_id).with_for_update()
-        row = connection.execute(query).one()
+        members.row_of(connection, row.member_id, lock=True)  # first, as whoever closes does
         open_ = records.open_of(connection, row.member_id)
         try:
             self._realname.spend(connection, row.member_id, row.check_id, Purpose.PASSWORD, now_ms)
         except CheckNotFresh:
             raise ResetOver("This password reset is over.") from None
-        mine = password_resets.c.id == reset_id
+        mine = password_resets.c.id == row.id
         connection.execute(update(password_resets).where(mine).values(done_ms=now_ms))
         members.reset_password(
             connection,
@@ -267,7 +266,7 @@ class PasswordResets:
         for one in open_:  # whoever began it may be somebody else
             why = states.PASSWORD_RESET
             records.move(connection, one, states.State.CANCELLED, one.member_id, now_ms, reason=why)
-        return Reset(reset_id, True, row.expires_ms)
+        return Reset(row.id, True, row.expires_ms)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do something whose caller need not wait for it."""

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, text
 
 from jigap.database import Database
 from jigap.members import (
@@ -99,6 +99,21 @@ async def test_racing_to_keep_somebody_keeps_them_once(crowd: People) -> None:
     added = await asyncio.gather(*(crowd.favourites.add(me, recipient) for _ in range(8)))
     assert len({one.id for one in added}) == 1
     assert len(await crowd.favourites.every(me.id)) == 1
+
+
+async def test_two_who_keep_each_other_do_not_wait_for_each_other(crowd: People) -> None:
+    """A row that refers to a member may be written while that member's own row is held."""
+    me, minji = await _two(crowd)
+    if crowd.database.dialect == "sqlite":
+        return  # one writes at a time
+    mine, hers = (crowd.database.engine.connect() for _ in range(2))
+    with mine, hers:
+        records.row_of(mine, me.id, lock=True)
+        records.row_of(hers, minji.id, lock=True)
+        mine.execute(text("SET LOCAL lock_timeout = '1s'"))
+        for id_, owner, payee, it in (("fv_1", me, minji, mine), ("fv_2", minji, me, hers)):
+            values = {"id": id_, "member_id": owner.id, "payee_id": payee.id, "created_ms": 1}
+            it.execute(insert(table).values(**values))
 
 
 async def test_who_has_left_is_not_shown_and_not_kept(crowd: People) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from jigap import audit, events
 from jigap.database import Database
@@ -158,6 +158,25 @@ async def test_a_seller_changes_the_name_by_applying_again(crowd: People, seller
     ]
     other = await crowd.verified("other", "박민수", "010-1111-2222")
     await sellers.apply(other, NAME)  # free again
+
+
+async def test_the_name_is_taken_before_anything_is_written_into_the_trail(
+    crowd: People, sellers: Sellers
+):
+    """Taking it may mean to wait for somebody who takes the same, and who then needs the trail."""
+    who = await minji(crowd)
+    await sellers.accept(BOSS, (await sellers.apply(who, NAME)).id)
+    crowd.clock.advance(1)
+    second = await sellers.apply(who, "새 이름")
+    seen: list[str] = []
+
+    def note(_c, _cursor, statement: str, *_) -> None:
+        seen.append(" ".join(statement.split()[:3]))
+
+    event.listen(crowd.database.engine, "before_cursor_execute", note)
+    await sellers.accept(BOSS, second.id)
+    event.remove(crowd.database.engine, "before_cursor_execute", note)
+    assert seen.index("UPDATE members SET") < seen.index("INSERT INTO audit_trail")
 
 
 async def test_what_is_decided_stays_decided(crowd: People, sellers: Sellers):

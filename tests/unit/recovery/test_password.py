@@ -1,6 +1,7 @@
 """A password is set anew by whoever was verified, and nobody else learns anything."""
 
 import asyncio
+import re
 from collections import Counter
 from contextlib import contextmanager
 
@@ -319,6 +320,24 @@ async def test_of_two_confirmations_at_once_one_sets_the_password(database):
         return_exceptions=True,
     )
     assert sorted(type(one).__name__ for one in done) == ["Reset", "ResetOver"]
+
+
+async def test_the_member_is_held_before_anything_else_of_theirs(database):
+    """Whoever closes or begins a recovery locks in that order, too: nobody waits in a circle."""
+    at = desk(database)
+    await at.here.verified("minji")
+    reset = await at.ask()
+    held = []
+
+    def note(_c, _cursor, statement, *_):
+        table = re.search(r"FROM (\w+)", statement)
+        if table and (" FOR " in statement or database.dialect == "sqlite"):
+            held.append(table[1])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    await at.resets.confirm(reset.id, CODE, NEW)
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert held[held.index("recoveries") - 1] == "members"
 
 
 async def test_a_check_that_verifies_sets_no_password_and_the_other_way_round(sqlite_database):
