@@ -272,9 +272,14 @@ class Sealer:
             await self.seal()
             self._said = ""
         except Refusal as refusal:
-            if refusal.detail != self._said:  # once for each new finding
-                log.error("the audit trail is not sealed: %s %s", refusal.detail, refusal.hint)
-            self._said = refusal.detail
+            self._say(f"{refusal.detail} {refusal.hint}")
+        except OSError as trouble:  # the disk is full, say: payments go on
+            self._say(f"{self._path} cannot be used: {trouble.strerror}.")
+
+    def _say(self, words: str) -> None:
+        if words != self._said:  # once for each new finding
+            log.error("the audit trail is not sealed: %s", words)
+        self._said = words
 
 
 def _digest(row_id: int, head: bytes, created_ms: int, previous: bytes) -> bytes:

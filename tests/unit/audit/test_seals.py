@@ -226,6 +226,28 @@ async def test_a_broken_trail_is_said_once_and_not_sealed(
     assert len(found) == 3
 
 
+async def test_a_file_that_cannot_be_used_stops_nobody_and_is_said_once(
+    here: Here, caplog: pytest.LogCaptureFixture
+):
+    """The sealer runs beside the dispatcher, and payments must not end with a full disk."""
+    here.path.mkdir()
+    await here.rows(1)
+    task = asyncio.create_task(here.sealer.run(0.01))
+    await asyncio.sleep(0.1)
+    assert not task.done()
+    assert [one.levelname for one in caplog.records if one.name == "jigap.audit"] == ["ERROR"]
+    here.path.rmdir()
+    for _ in range(200):
+        if here.path.exists():
+            break
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    report = await here.verify()
+    assert (report.seals, report.unsealed) == (1, 0)
+
+
 async def test_what_is_new_when_the_sealer_is_stopped_is_sealed(here: Here):
     task = asyncio.create_task(here.sealer.run(3600))
     await asyncio.sleep(0.05)
