@@ -29,7 +29,10 @@ class PersonDiffers(Refusal):
     """A verified member stays the person they are."""
 
     code = "person_differs"
-    hint = "Write the name and birth date you were verified with; an operator can change a name."
+    hint = (
+        "Write the name and birth date you were verified with, or name and number if it was by an "
+        "operator; an operator can change them."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,18 @@ class Identity:
     minor: bool | None = None
 
 
-def same_person(ring: KeyRing, row: Any, name: str, birth: date) -> None:
-    """Refuse to turn a verified member into somebody else. Raises ``PersonDiffers``."""
+def same_person(ring: KeyRing, row: Any, name: str, phone: str, birth: date) -> None:
+    """Refuse to turn a verified member into somebody else. Raises ``PersonDiffers``.
+
+    Whom an operator verified by hand is known by name and number alone: with another number that
+    would be anybody of the same name.
+    """
     if row.level < LEVEL_VERIFIED:
         return
-    known_name, _ = personal.open_details(ring, row)
-    if known_name != name or birth_of(ring, row) not in (None, birth):
+    known_name, known_phone = personal.open_details(ring, row)
+    known_birth = birth_of(ring, row)
+    same = phone == known_phone if known_birth is None else birth == known_birth
+    if known_name != name or not same:
         raise PersonDiffers("This member was verified as somebody else.")
 
 

@@ -191,13 +191,14 @@ class Tries:
     def must_be_same(self, row: Any, details: Details, purpose: Purpose, now_ms: int) -> None:
         """Refuse details of somebody else than the verified member. Raises ``PersonDiffers``.
 
-        To verify anew the number may differ; for everything else it may not.
+        To verify anew the number may differ if the birth date is known; for everything else it
+        may not.
         """
         born = verification.birth_date(
             details.birth, details.sex, verification.today_in_korea(now_ms)
         )
         if purpose is Purpose.VERIFY:
-            members.same_person(self._ring, row, details.name, born)
+            members.same_person(self._ring, row, details.name, details.phone, born)
         elif not members.is_established(
             self._ring, row, details.name, details.phone, born, nobody=self._nobody
         ):

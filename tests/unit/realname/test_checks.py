@@ -523,6 +523,18 @@ async def test_whom_an_operator_verified_keeps_the_name(here: World):
     assert (await here.request(member)).state is State.CODE_SENT
 
 
+async def test_a_namesake_does_not_become_whom_an_operator_verified(here: World):
+    """No birth date is known, so that another number may be that of anybody of the same name."""
+    member = await here.member()
+    await here.members.verify("mb_operator", member.id, NAME, PHONE)
+    with pytest.raises(PersonDiffers):
+        await here.request(member, phone="010-8765-4321", birth="850505")
+    check = await here.request(member)
+    await here.realname.confirm(member, check.id, CODE)
+    check = await here.request(member, phone="010-8765-4321")
+    await here.realname.confirm(member, check.id, CODE)
+
+
 # --- limits and the log
 
 
