@@ -117,7 +117,10 @@ def test_two_operators_and_the_offline_key_bring_a_wallet_back(desk: Desk):
     answer = json.loads(out.read_text())
     opened = decide(here.operator, found, "answer", answer)
     assert opened.json()["state"] == "opened", opened.text
-    complete = {"passphrase": NEW}
+    complete = {"passphrase": NEW, "password": "correct horse"}
+    thief = other_device.call("POST", "me/recovery/complete", complete | {"password": "a guess"})
+    assert (thief.status_code, thief.json()["code"]) == (403, "password_wrong")
+    assert member.get("me/recovery")["state"] == "opened"
     over = member.call("POST", "me/recovery/complete", complete)
     assert (over.status_code, over.json()["state"]) == (200, "done"), over.text
     me = member.get("me")

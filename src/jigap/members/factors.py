@@ -108,6 +108,14 @@ class Factors:
         """A member's factors, oldest first, and how many recovery codes are left."""
         return await self._database.read(_listed, member_id)
 
+    async def prove(self, asker: SignedIn, password: str, otp: str | None) -> None:
+        """Have whoever asks prove once more who they are. Uses a one-time code up.
+
+        Raises what ``Proofs`` and ``use_otp`` raise.
+        """
+        await self._proofs.password(asker, password)
+        await self._database.write(self._prove, asker, otp, self._clock.now_ms())
+
     async def begin(self, asker: SignedIn, password: str, otp: str | None) -> NewFactor:
         """A new factor to confirm; one that was never confirmed goes.
 
@@ -143,6 +151,11 @@ class Factors:
         """
         await self._proofs.password(asker, password)
         await self._database.write(self._remove, asker, factor_id, otp, self._clock.now_ms())
+
+    def _prove(self, connection: Connection, asker: SignedIn, otp: str | None, now_ms: int) -> None:
+        shown = use_otp(connection, self._ring, asker.member.id, otp, now_ms)
+        self._proofs.succeeded(connection, asker)
+        note_recovery(connection, shown, asker.member.id, now_ms)
 
     def _begin(
         self, connection: Connection, asker: SignedIn, otp: str | None, now_ms: int

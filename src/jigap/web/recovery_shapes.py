@@ -11,9 +11,11 @@ from jigap.web.shapes import (
     MemberId,
     NewPassphrase,
     NewPassword,
+    Password,
     RecoveryState,
     Time,
 )
+from jigap.web.sign_in_shapes import Otp
 
 
 class ResetAsked(RealNameAsked, frozen=True, kw_only=True):
@@ -69,9 +71,14 @@ class RecoveryDecided(Struct, frozen=True):
 
 
 class RecoveryCompleted(Asked, frozen=True):
-    """The payment passphrase that shall be."""
+    """The payment passphrase that shall be, and the sign-in password again.
+
+    ``otp`` of members who have a second factor.
+    """
 
     passphrase: NewPassphrase
+    password: Password
+    otp: Otp | None = None
 
 
 class RecoveryRefused(Asked, frozen=True):

@@ -181,6 +181,18 @@ async def test_removing_needs_password_and_code(crowd: People) -> None:
     assert not (await signed_in(crowd)).second_factor
 
 
+async def test_proving_oneself_takes_the_password_and_uses_the_code_up(crowd: People) -> None:
+    secret, codes = await enrolled(crowd)
+    me = await signed_in(crowd, otp=code(crowd, secret))
+    with pytest.raises(PasswordWrong):
+        await crowd.factors.prove(me, "wrong password", codes[0])
+    with pytest.raises(OtpRequired):
+        await crowd.factors.prove(me, PASSWORD, None)
+    await crowd.factors.prove(me, PASSWORD, codes[0])
+    with pytest.raises(OtpWrong):
+        await crowd.factors.prove(me, PASSWORD, codes[0])
+
+
 async def test_a_new_app_takes_over_from_the_old_one(crowd: People) -> None:
     secret, codes = await enrolled(crowd)
     me = await signed_in(crowd, otp=code(crowd, secret))

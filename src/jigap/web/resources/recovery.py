@@ -20,7 +20,7 @@ from jigap.recovery import (
     ResetUnknown,
 )
 from jigap.web import recovery_shapes as shapes
-from jigap.web.caller import AnyRequest, address, caller, platform, signed_in
+from jigap.web.caller import AnyRequest, address, asker, caller, platform, signed_in
 from jigap.web.describe import says
 from jigap.web.parameters import ResetId
 from jigap.web.realname_shapes import RealNameAsked, RealNameCode
@@ -173,6 +173,12 @@ async def cancel_recovery(request: AnyRequest) -> RecoveryShown:
     status_code=200,
     opt=says(
         "Forgotten payment passphrase: choose a new one",
+        members.PasswordWrong,
+        members.SignInWait,
+        members.SignInLocked,
+        members.PasswordsBusy,
+        members.OtpRequired,
+        members.OtpWrong,
         members.MemberUnverified,
         members.MemberFrozen,
         RecoveryUnknown,
@@ -188,8 +194,14 @@ async def cancel_recovery(request: AnyRequest) -> RecoveryShown:
 async def complete_recovery(
     request: AnyRequest, data: JSONBody[shapes.RecoveryCompleted]
 ) -> RecoveryShown:
-    """In state `opened`: the key goes under this passphrase. Key and SymID stay what they are."""
-    found = await platform(request).recoveries.complete(caller(request), data.passphrase)
+    """In state `opened`: the key goes under this passphrase. Key and SymID stay what they are.
+
+    Takes the password again and, of who has a second factor, a one-time code: whoever found a
+    session open must not get the money with it.
+    """
+    here = platform(request)
+    await here.factors.prove(asker(request), data.password, data.otp)
+    found = await here.recoveries.complete(caller(request), data.passphrase)
     return await _shown(request, found)
 
 
