@@ -26,7 +26,7 @@ from jigap import entropy
 from jigap.chain.signature import PrivateKey
 from jigap.chain.transaction import SignedTransaction, Transaction, sign
 from jigap.clock import Clock
-from jigap.database import Database, DatabaseBusy
+from jigap.database import Database, DatabaseBusy, DatabaseUnavailable
 from jigap.keys import attempts, copies, envelope, handover, keystore
 from jigap.keys.attempts import Attempt, PassphraseBusy
 from jigap.keys.changing import Also, changed_by
@@ -290,8 +290,8 @@ class Vault:
                     opened = handover.reveal(sealed, request_id, label, self._ring)
                     must_be_the_key_of(key, opened)
                     return await self._put_away(place, key, opened, text, also)
-                except copies.KeystoreChanged:
-                    raise
+                except (copies.KeystoreChanged, DatabaseUnavailable):
+                    raise  # the row may name this version: by another, or by us
                 except Refusal:  # the row was not written, so nobody needs the file
                     await asyncio.to_thread(self._files.remove, wallet_id, key.version + 1)
                     raise

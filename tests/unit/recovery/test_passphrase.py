@@ -7,6 +7,7 @@ import pytest
 from tests.unit.keys.keyring import OTHER, PASSPHRASE
 from tests.unit.realname.world import CODE
 
+from jigap.database import DatabaseUnavailable
 from jigap.keys import PassphraseWeak, RecoveryAnswerInvalid, envelope, handover, stored
 from jigap.members import MemberFrozen, MemberUnverified, PersonDiffers, WalletMissing
 from jigap.realname import CodeWrong, RealNameExpired
@@ -256,6 +257,27 @@ async def test_of_two_completions_at_once_one_counts(both):
     won = NEW if isinstance(done[1], BaseException) else OTHER
     assert await both.opens(member, won)
     assert await both.findings() == []
+
+
+async def test_a_completion_of_which_nobody_knows_keeps_both_copies(it, monkeypatch):
+    """The connection broke while the new version was committed: its file is needed."""
+    member = await it.member()
+    await it.opened(member)
+    write = it.vault._database.write
+
+    async def unsure(fn, *args, **named):
+        done = await write(fn, *args, **named)
+        if fn.__name__ == "_change_row":
+            raise DatabaseUnavailable("The connection broke.")
+        return done
+
+    monkeypatch.setattr(it.vault._database, "write", unsure)
+    with pytest.raises(DatabaseUnavailable):
+        await it.recoveries.complete(member, NEW)
+    monkeypatch.undo()
+    key = await it.key(member)
+    assert key.version in it.vault.files.versions(member.wallet.id)
+    assert await it.opens(member, NEW)
 
 
 async def test_of_two_second_approvals_at_once_one_counts(both):
