@@ -141,7 +141,7 @@ class PasswordResets:
         end = asyncio.get_running_loop().time() + self._answer_s
         if await self._is_right(row, code, address, end):
             return await self._database.write(
-                self._finish, row, password_hash, address, self._clock.now_ms()
+                self._finish, row, new_password, password_hash, address, self._clock.now_ms()
             )
         await asyncio.sleep(max(0.0, end - asyncio.get_running_loop().time()))
         raise ResetCodeWrong("This is not the code, or it cannot be checked now.", tries_left=left)
@@ -243,11 +243,15 @@ class PasswordResets:
         self,
         connection: Connection,
         row: Any,
+        new_password: str,
         password_hash: str,
         address: str,
         now_ms: int,
     ) -> Reset:
-        members.row_of(connection, row.member_id, lock=True)  # first, as whoever closes does
+        # The member's row first, as whoever closes does.
+        member = members.row_of(connection, row.member_id, lock=True)
+        assert member is not None, "members are never deleted"
+        members.chosen_password(new_password, member.login)  # nobody is told before the right code
         open_ = records.open_of(connection, row.member_id)
         try:
             self._realname.spend(connection, row.member_id, row.check_id, Purpose.PASSWORD, now_ms)

@@ -304,6 +304,15 @@ async def test_a_code_is_good_once(database):
     await at.here.sign_ins.sign_in("minji", NEW)
 
 
+async def test_nobody_sets_their_own_member_id_and_the_code_is_still_good(database):
+    at = desk(database)
+    await at.here.verified("minji")
+    reset = await at.ask()
+    with pytest.raises(PasswordWeak):
+        await at.resets.confirm(reset.id, CODE, "Minji 2026!")
+    assert (await at.resets.confirm(reset.id, CODE, NEW)).done
+
+
 async def test_of_two_confirmations_at_once_one_sets_the_password(database):
     at = desk(database)
     await at.here.verified("minji")
