@@ -8,6 +8,7 @@ fails at, the row names a version that has its file. Without a row the highest v
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from jigap.database import metadata
+from jigap.database import metadata, prepared
 from jigap.refusal import Kind, Refusal
 
 keystores = Table(
@@ -87,11 +88,10 @@ def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
 
     Nothing happens when the very same copy is there: a restore may have been quicker.
     """
-    there = select(keystores.c.envelope).where(keystores.c.wallet_id == key.wallet_id)
-    if connection.scalar(there) == key.envelope:
+    if connection.scalar(*_envelope_of(key.wallet_id)) == key.envelope:
         return
     connection.execute(
-        insert(keystores),
+        _INSERT,
         {
             "wallet_id": key.wallet_id,
             "version": key.version,
@@ -105,6 +105,14 @@ def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
             "changed_ms": now_ms,
         },
     )
+
+
+_INSERT = insert(keystores)
+
+
+@prepared
+def _envelope_of(wallet_id: Any) -> Any:
+    return select(keystores.c.envelope).where(keystores.c.wallet_id == wallet_id)
 
 
 def stored(connection: Connection, wallet_id: str) -> StoredKey:

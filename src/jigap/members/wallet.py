@@ -199,7 +199,7 @@ def _insert(connection: Connection, member_id: str, key: NewKey, now_ms: int) ->
     _may_make(connection, member_id)
     insert_copy(connection, key, now_ms)
     connection.execute(
-        insert(wallets),
+        _INSERT,
         {
             "wallet_id": key.wallet_id,
             "member_id": member_id,
@@ -208,6 +208,9 @@ def _insert(connection: Connection, member_id: str, key: NewKey, now_ms: int) ->
             "created_ms": now_ms,
         },
     )
+
+
+_INSERT = insert(wallets)
 
 
 def _wallet_of(connection: Connection, member_id: str) -> Wallet:
