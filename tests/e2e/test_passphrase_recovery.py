@@ -179,7 +179,7 @@ def test_only_operators_decide_and_only_the_right_person_begins(desk: Desk):
         assert decide(member, found, deed).json()["code"] == "operator_only"
     twice = begin(member, phone)
     assert (twice.status_code, twice.json()["code"]) == (409, "recovery_under_way")
-    unknown = decide(here.operator, {"id": "rc_none"}, "approve")
+    unknown = decide(here.operator, {"id": "rv_none"}, "approve")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "recovery_unknown")
 
 

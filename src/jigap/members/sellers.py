@@ -174,7 +174,7 @@ class Sellers:
             raise SellerPending("There is an open application.", id=open_.id)
         _check_free(connection, member_id, shop_name)
         now_ms = self._clock.now_ms()
-        application_id = entropy.new_id("se", now_ms)
+        application_id = entropy.new_id("sa", now_ms)
         connection.execute(
             insert(seller_applications).values(
                 id=application_id,

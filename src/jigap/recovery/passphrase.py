@@ -149,7 +149,7 @@ class Recoveries:
         assert member is not None
         assert member.wallet is not None
         recovery = Recovery(
-            id=entropy.new_id("rc", now_ms),
+            id=entropy.new_id("rv", now_ms),
             member_id=member_id,
             wallet_id=member.wallet.id,
             state=State.REQUESTED,

@@ -37,13 +37,13 @@ SessionId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with se_.")
 ]
 ApplicationId = Annotated[
-    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with se_.")
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with sa_.")
 ]
 FactorId = Annotated[
     str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with fa_.")
 ]
 RecoveryId = Annotated[
-    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with rc_.")
+    str, PathParameter(max_length=64, pattern=NO_CONTROL, description="An id beginning with rv_.")
 ]
 TransactionHash = Annotated[
     str,

@@ -31,7 +31,7 @@ def sealed(label=LABEL, recovery=PUBLIC, secret=SECRET):
     )
 
 
-def asked(request_id="rc_1", **given):
+def asked(request_id="rv_1", **given):
     return handover.request(request_id, sealed(**given), RING)
 
 
@@ -43,8 +43,8 @@ def test_the_key_comes_back_and_is_in_clear_nowhere_on_the_way():
     request = asked()
     through_a_file = handover.read_request(msgspec.json.encode(request))
     answer = handover.answer(through_a_file, PRIVATE, ephemeral=EPHEMERAL)
-    kept = handover.accept(answer, "rc_1", LABEL, RING, nonce=NONCE)
-    assert handover.reveal(kept, "rc_1", LABEL, RING).secret == SECRET
+    kept = handover.accept(answer, "rv_1", LABEL, RING, nonce=NONCE)
+    assert handover.reveal(kept, "rv_1", LABEL, RING).secret == SECRET
     for file in (msgspec.json.encode(request), msgspec.json.encode(answer), kept):
         assert SECRET not in file
         assert SECRET.hex().encode() not in file
@@ -53,7 +53,7 @@ def test_the_key_comes_back_and_is_in_clear_nowhere_on_the_way():
 
 def test_an_envelope_without_a_slot_has_nothing_to_ask_for():
     with pytest.raises(RecoverySlotMissing):
-        handover.request("rc_1", sealed(recovery=None), RING)
+        handover.request("rv_1", sealed(recovery=None), RING)
 
 
 def test_another_recovery_key_opens_nothing():
@@ -80,16 +80,16 @@ def test_a_request_that_was_changed_opens_nothing(changed):
 @pytest.mark.parametrize(
     ("request_id", "label"),
     [
-        ("rc_2", LABEL),
-        ("rc_1", Label("wa_2", KEY_HASH, 3)),
-        ("rc_1", Label("wa_1", KEY_HASH, 4)),
-        ("rc_1", Label("wa_1", bytes(20), 3)),
+        ("rv_2", LABEL),
+        ("rv_1", Label("wa_2", KEY_HASH, 3)),
+        ("rv_1", Label("wa_1", KEY_HASH, 4)),
+        ("rv_1", Label("wa_1", bytes(20), 3)),
     ],
 )
 def test_an_answer_is_good_for_its_own_request_only(request_id, label):
     with pytest.raises(RecoveryAnswerInvalid):
         handover.accept(answered(), request_id, label, RING, nonce=NONCE)
-    kept = handover.accept(answered(), "rc_1", LABEL, RING, nonce=NONCE)
+    kept = handover.accept(answered(), "rv_1", LABEL, RING, nonce=NONCE)
     with pytest.raises(RecoveryAnswerInvalid):
         handover.reveal(kept, request_id, label, RING)
 
@@ -97,7 +97,7 @@ def test_an_answer_is_good_for_its_own_request_only(request_id, label):
 def test_an_answer_for_another_platform_opens_nothing():
     other = KeyRing({1: b"\x01" * 32}, 1, b"\x0c" * 32)
     with pytest.raises(RecoveryAnswerInvalid):
-        handover.accept(answered(), "rc_1", LABEL, other, nonce=NONCE)
+        handover.accept(answered(), "rv_1", LABEL, other, nonce=NONCE)
 
 
 def test_an_answer_with_another_key_is_refused_on_both_sides():
@@ -108,13 +108,13 @@ def test_an_answer_with_another_key_is_refused_on_both_sides():
     public, box = handover.seal_to(
         bytes.fromhex(request.transport_key),
         wrong,
-        LABEL.bound("recovery rc_1"),
+        LABEL.bound("recovery rv_1"),
         ephemeral=EPHEMERAL,
         info=b"jigap recovery answer 1",
     )
-    forged = handover.Answer(1, "rc_1", "wa_1", public.hex(), box)
+    forged = handover.Answer(1, "rv_1", "wa_1", public.hex(), box)
     with pytest.raises(RecoveryAnswerInvalid):
-        handover.accept(forged, "rc_1", LABEL, RING, nonce=NONCE)
+        handover.accept(forged, "rv_1", LABEL, RING, nonce=NONCE)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b"x" * 20_000, b'{"format":2}'])

@@ -193,7 +193,7 @@ async def test_what_is_decided_stays_decided(crowd: People, sellers: Sellers):
     with pytest.raises(ApplicationUnknown):
         await sellers.withdraw(who)
     with pytest.raises(ApplicationUnknown):
-        await sellers.accept(BOSS, "se_nothing")
+        await sellers.accept(BOSS, "sa_nothing")
 
 
 async def test_nobody_decides_about_themselves(crowd: People, sellers: Sellers):

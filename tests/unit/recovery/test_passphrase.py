@@ -391,7 +391,7 @@ async def test_what_is_not_there_is_unknown(it):
         with pytest.raises(RecoveryUnknown):
             await deed
     with pytest.raises(RecoveryUnknown):
-        await it.desk.approve(ONE, "rc_none")
+        await it.desk.approve(ONE, "rv_none")
     assert await it.recoveries.last(member.id) is None
 
 

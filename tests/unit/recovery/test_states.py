@@ -17,7 +17,7 @@ from jigap.recovery import (
 from jigap.recovery.states import TRANSITIONS, approved, becomes, overtaken
 
 WAITING = Recovery(
-    id="rc_1",
+    id="rv_1",
     member_id="mb_1",
     wallet_id="wa_1",
     state=State.WAITING,

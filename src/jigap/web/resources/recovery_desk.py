@@ -31,7 +31,7 @@ from jigap.web.problems import CursorMalformed
 from jigap.web.recovery_shapes import RecoveryDecided, RecoveryRequest
 from jigap.web.shapes import Page, time_of, time_or_none
 
-_ID = re.compile(r"rc_[0-9a-z]{26}", re.ASCII)
+_ID = re.compile(r"rv_[0-9a-z]{26}", re.ASCII)
 _ALWAYS = (RecoveryUnknown, RecoveryOwn, RecoveryNotThere)
 
 

@@ -129,7 +129,7 @@ async def applications(
     limit: Limit = PAGE_DEFAULT,
 ) -> Page[ApplicationListed]:
     """Newest first, in one `state` or in all."""
-    if cursor is not None and not cursor.startswith("se_"):
+    if cursor is not None and not cursor.startswith("sa_"):
         raise CursorMalformed("This is not the cursor of a page of applications.")
     size = page_size(request, limit)
     wanted = None if in_state is None else sellers.State(in_state)
