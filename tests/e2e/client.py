@@ -92,7 +92,8 @@ class Client:
     def operator(self, running: Running) -> Self:
         """The demo operator of a platform."""
         boss = running.person("operator")
-        return self.sign_in(boss["member_id"], boss["password"], totp_secret=boss["totp_secret"])
+        secret, phone = boss["totp_secret"], boss["phone"]
+        return self.sign_in(boss["member_id"], boss["password"], phone=phone, totp_secret=secret)
 
     def member(self, operator: "Client") -> "Client":
         """A new verified member with an active wallet."""

@@ -477,19 +477,13 @@ def _save(
 
 
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_ACCOUNTS = select(
-    chain_accounts.c.symid,
-    chain_accounts.c.balance_hug,
-    chain_accounts.c.nonce,
-    chain_accounts.c.deposit_hug,
-).where(chain_accounts.c.symid.in_(_KEYS))
-_HOLDINGS = select(chain_holdings.c.symid, chain_holdings.c.balance).where(
-    chain_holdings.c.contract == bindparam("contract"), chain_holdings.c.symid.in_(_KEYS)
-)
-_CITIZENS = select(chain_citizens.c.symid, chain_citizens.c.block_number).where(
-    chain_citizens.c.symid.in_(_KEYS)
-)
+_A, _C, _H = chain_accounts.c, chain_citizens.c, chain_holdings.c
+_ACCOUNTS = select(_A.symid, _A.balance_hug, _A.nonce, _A.deposit_hug).where(_A.symid.in_(_KEYS))
+_CITIZENS = select(_C.symid, _C.block_number).where(_C.symid.in_(_KEYS))
 _CONTRACTS = select(chain_contracts).where(chain_contracts.c.contract.in_(_KEYS))
+_HOLDINGS = select(_H.symid, _H.balance).where(
+    _H.contract == bindparam("contract"), _H.symid.in_(_KEYS)
+)
 
 
 def _by_keys(

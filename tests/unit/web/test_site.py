@@ -330,7 +330,7 @@ async def test_every_answer_has_the_security_headers(here: Site) -> None:
 async def test_logs_and_metrics_know_templates_only(
     here: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="jigap"):
         await here.call("GET", "recipients?phone=01012345678")
         await here.call("GET", "tokens/SECRETTOKEN")
         await here.call("GET", "somewhere/010-1234-5678")
