@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from jigap import members
+from jigap.clock import DAY_MS
 from jigap.database import Database, metadata
 from jigap.members import MemberClosed, MemberFrozen, SessionMissing
 from jigap.privacy import BalanceLeft, Closed, Closing, Holdings, PaymentsUnfinished, Retention
-from jigap.privacy.retention import DAY_MS
 from jigap.transfers import Standing, refusals, rewrap_memos, transfers
 from tests.fault.world import PASSPHRASE, World, world
 

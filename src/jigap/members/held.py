@@ -13,12 +13,12 @@ from jigap.members.member import Member
 
 def hold(connection: Connection, chain_id: int, member_id: str) -> Member:
     """The member of an id, with lane and row locked until the transaction ends."""
-    symid = account_of(_known(connection, member_id))
+    symid = account_of(known(connection, member_id))
     if symid is not None:
         lanes.open_lane(connection, chain_id, symid)
         lanes.next_nonce(connection, chain_id, symid, lock=True)
     records.row_of(connection, member_id, lock=True)
-    return _known(connection, member_id)
+    return known(connection, member_id)
 
 
 def account_of(member: Member) -> bytes | None:
@@ -26,7 +26,8 @@ def account_of(member: Member) -> bytes | None:
     return None if member.wallet is None else member.wallet.symid
 
 
-def _known(connection: Connection, member_id: str) -> Member:
+def known(connection: Connection, member_id: str) -> Member:
+    """The member of an id that somebody who is signed in has."""
     member = records.get(connection, member_id)
     assert member is not None, "a session belongs to a member"
     return member

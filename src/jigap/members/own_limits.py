@@ -15,7 +15,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import Vault
 from jigap.members import records
-from jigap.members.held import hold
+from jigap.members.held import hold, known
 from jigap.members.limits import (
     LevelLimits,
     LimitRaiseLocked,
@@ -89,7 +89,7 @@ class SpendingLimits:
         yield True
 
     def _may_change(self, connection: Connection, member_id: str, wanted: OwnLimits) -> Member:
-        member = _known(connection, member_id)
+        member = known(connection, member_id)
         self._changed(member, wanted)
         return member
 
@@ -145,7 +145,7 @@ class SpendingLimits:
         )
 
     def _of(self, connection: Connection, member_id: str) -> LimitsView:
-        member, now_ms = _known(connection, member_id), self._clock.now_ms()
+        member, now_ms = known(connection, member_id), self._clock.now_ms()
         ceiling = self._levels.of(member.level, member.minor)
         own = member.own_limits.at(now_ms)
         raised = None
@@ -165,9 +165,3 @@ def write(connection: Connection, member_id: str, own: OwnLimits) -> None:
         raised_daily_limit=own.raised_daily,
         limits_raised_ms=own.raised_from_ms,
     )
-
-
-def _known(connection: Connection, member_id: str) -> Member:
-    member = records.get(connection, member_id)
-    assert member is not None, "a session belongs to a member"
-    return member

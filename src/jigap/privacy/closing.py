@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from jigap import audit, events, index, lanes, members, realname, recovery, tokens
-from jigap.clock import Clock
+from jigap.clock import DAY_MS, Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import Member, MemberFrozen
 from jigap.money import format_amount
-from jigap.privacy.retention import DAY_MS
 from jigap.refusal import Refusal
 from jigap.settings import Settings
 from jigap.transfers import transfers

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, func, select
 
 from jigap import audit, events, members
-from jigap.clock import Clock
+from jigap.clock import DAY_MS, Clock
 from jigap.database import Amount, Database
 from jigap.keys import KeyRing
 from jigap.money import format_amount
@@ -24,7 +24,6 @@ from jigap.refusal import Kind, Refusal
 FORMAT = "jigap-export-1"
 PAGE_ROWS = 500
 EXPORTS_PER_DAY = 20
-DAY_MS = 24 * 3600 * 1000
 
 #: What is held and not told, and why.
 WITHHELD: dict[str, str] = {

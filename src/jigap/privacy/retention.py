@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from jigap import audit, members, realname, recovery
-from jigap.clock import Clock
+from jigap.clock import DAY_MS, Clock
 from jigap.database import Database
 from jigap.keys import KeyFiles, keystores
 from jigap.members import members_table, wallets
@@ -34,7 +34,6 @@ from jigap.transfers import erase_memos
 
 log = logging.getLogger("jigap.privacy")
 
-DAY_MS = 24 * 3600 * 1000
 #: How often the dispatcher looks: days are what is counted, an hour is soon enough.
 EVERY_MS = 3600 * 1000
 ERASED_AT_ONCE = 50

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from jigap import entropy, members
-from jigap.clock import Clock
+from jigap.clock import DAY_MS, Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import Member, Passwords
@@ -43,7 +43,7 @@ log = logging.getLogger("jigap.recovery")
 TRY_BYTES = 16
 #: How often a code may be sent for each try there is: again after an answer that was lost.
 ASKED_PER_TRY = 4
-KEPT_MS = 24 * 3600 * 1000
+KEPT_MS = DAY_MS
 
 
 class ResetUnknown(Refusal):
