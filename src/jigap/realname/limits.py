@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from jigap.clock import DAY_MS, day_of
 from jigap.database import insert_if_absent
@@ -26,8 +26,6 @@ from jigap.settings import Settings
 PREFIX_DIGITS = 7
 #: Lines a day that the log of checks gets about refused ones; more are only counted.
 REFUSED_LINES_MAX = 1_000
-#: Days whose counts are kept for whoever looks into an attack.
-DAYS_KEPT = 30
 
 
 class RealNameLimit(Refusal):
@@ -142,13 +140,16 @@ def day_began_ms(now_ms: int) -> int:
 
 
 def _open(connection: Connection, cap: Cap, now_ms: int) -> None:
-    day = day_of(now_ms)
-    made = insert_if_absent(
-        connection, realname_days, day=day, scope=cap.scope, key=cap.key, checks=0, refused=0
+    """Have a row to count in; the dispatcher forgets those of old days (``forget_old``)."""
+    insert_if_absent(
+        connection,
+        realname_days,
+        day=day_of(now_ms),
+        scope=cap.scope,
+        key=cap.key,
+        checks=0,
+        refused=0,
     )
-    if made and cap.scope == "total":  # the first check of a new day forgets old ones
-        oldest = day_of(now_ms - DAYS_KEPT * DAY_MS)
-        connection.execute(delete(realname_days).where(realname_days.c.day < oldest))
 
 
 def _row(cap: Cap, day: str) -> "tuple[ColumnElement[bool], ...]":

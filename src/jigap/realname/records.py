@@ -1,7 +1,6 @@
 """All SQL on real-name checks, and how a check looks to the rest of the platform."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -17,10 +16,14 @@ from sqlalchemy import (
     update,
 )
 
+from jigap.clock import DAY_MS, day_of
 from jigap.realname.tables import realname_checks, realname_days
 from jigap.realname.verification import OPEN, Purpose, State, becomes
 
 AnyRow = Row[*tuple[Any, ...]]
+
+#: Days whose counts are kept for whoever looks into an attack.
+COUNTED_DAYS_KEPT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +196,8 @@ def forget_old(connection: Connection, now_ms: int, log_ms: int) -> None:
     connection.execute(
         delete(realname_checks).where(realname_checks.c.finished_ms < now_ms - log_ms)
     )
-    last_week = datetime.fromtimestamp(now_ms / 1000 - 7 * 24 * 3600, UTC).date().isoformat()
-    connection.execute(delete(realname_days).where(realname_days.c.day < last_week))
+    oldest = day_of(now_ms - COUNTED_DAYS_KEPT * DAY_MS)
+    connection.execute(delete(realname_days).where(realname_days.c.day < oldest))
 
 
 def has_overdue(connection: Connection, now_ms: int) -> bool:
