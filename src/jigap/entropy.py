@@ -6,7 +6,7 @@ Crockford's base 32. Sorting by id is sorting by time of making, to the millisec
 
 import secrets
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def random_bytes(count: int) -> bytes:
@@ -22,7 +22,7 @@ def new_id(prefix: str, now_ms: int) -> str:
 def make_id(prefix: str, now_ms: int, randomness: bytes) -> str:
     """The id of a thing made at ``now_ms`` with these 10 random bytes."""
     number = (now_ms << 80) | int.from_bytes(randomness, "big")
-    return prefix + "_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + "".join(BASE32[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def new_token(count: int = 32) -> str:
