@@ -3,8 +3,8 @@
 It is first in line and knows nothing of the platform behind it: addresses, countries, what
 operators have listed, bans, and limits on how much of anything somebody may ask for. It keeps its
 own files and decides in memory. ``verdict`` has the rules and their order; ``address``,
-``buckets``, ``strikes`` and ``reference`` are pure, too. ``countries`` knows in which country an address is,
-``store`` keeps entries and bans.
+``buckets``, ``strikes`` and ``reference`` are pure, too. ``countries`` knows in which country an
+address is, ``store`` keeps entries and bans.
 """
 
 from jigap.shield.address import (
