@@ -7,7 +7,7 @@ gap-free ``seq`` in commit order so that a reader who has seen ``seq`` 41 knows 
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -111,6 +111,25 @@ def record(
             "body": msgspec.json.encode(body).decode(),
         },
     )
+
+
+def record_many(
+    connection: Connection, kind: str, /, about: Iterable[tuple[str, str]], *, now_ms: int
+) -> None:
+    """Save one event of a kind for each (subject, member), without a body."""
+    assert kind in KINDS, f"event kind {kind!r} is not listed in events.KINDS"
+    rows = [
+        {
+            "kind": kind,
+            "subject": subject,
+            "member_id": member_id,
+            "created_ms": now_ms,
+            "body": "{}",
+        }
+        for subject, member_id in about
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
 
 
 _INSERT = insert(events)

@@ -44,6 +44,7 @@ ACTIONS: dict[str, str] = {
     "member:erase": "A closed account was erased at the end of its retention.",
     "member:export": "A member asked for all that is held about them.",
     "member:freeze": "A member was frozen: nothing not yet broadcast leaves.",
+    "member:seed": "Made-up members were added on the command line; the detail says which.",
     "member:unfreeze": "A frozen member may act again.",
     "member:verify": "Name and phone number of a member were verified, by whom the actor says.",
     "operator:create": "An operator was made on the command line.",

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "dispatcher": "split:dispatcher",
     "keys": "keys:commands",
     "operator": "operator:commands",
+    "seed": "crowd:commands",
     "audit": "audit:commands",
     "backup": "backup:backup",
     "restore": "backup:restore",

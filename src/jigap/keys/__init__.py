@@ -5,11 +5,13 @@ the key ring. ``keystore`` is the file format, ``envelope`` what is around it at
 """
 
 from jigap.keys.attempts import PassphraseBusy, PassphraseWait
+from jigap.keys.batch import KeyBatch
 from jigap.keys.copies import (
     KeystoreChanged,
     KeystoreMissing,
     NewKey,
     StoredKey,
+    insert_copies,
     insert_copy,
     keystores,
     stored,
@@ -57,6 +59,7 @@ __all__ = [
     "Fault",
     "KdfBusy",
     "KdfPool",
+    "KeyBatch",
     "KeyFiles",
     "KeyRing",
     "KeystoreChanged",
@@ -88,6 +91,7 @@ __all__ = [
     "Unlocked",
     "Vault",
     "diagnose",
+    "insert_copies",
     "insert_copy",
     "keystores",
     "public_key_hash",

@@ -7,6 +7,7 @@ the next version's file, then the row, then takes the older file away; whatever 
 fails at, the row names a version that has its file. Without a row the highest version wins.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,21 +91,27 @@ def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
     """
     if connection.scalar(*_envelope_of(key.wallet_id)) == key.envelope:
         return
-    connection.execute(
-        _INSERT,
-        {
-            "wallet_id": key.wallet_id,
-            "version": key.version,
-            "public_key_hash": key.public_key_hash,
-            "envelope": key.envelope,
-            "attempts": 0,
-            "retry_at_ms": 0,
-            "busy_until_ms": 0,
-            "busy_token": None,
-            "created_ms": now_ms,
-            "changed_ms": now_ms,
-        },
-    )
+    connection.execute(_INSERT, _row(key, now_ms))
+
+
+def insert_copies(connection: Connection, keys: Iterable[NewKey], now_ms: int) -> None:
+    """Make the second copies of many keys that nobody else can know of yet."""
+    connection.execute(_INSERT, [_row(key, now_ms) for key in keys])
+
+
+def _row(key: NewKey, now_ms: int) -> dict[str, Any]:
+    return {
+        "wallet_id": key.wallet_id,
+        "version": key.version,
+        "public_key_hash": key.public_key_hash,
+        "envelope": key.envelope,
+        "attempts": 0,
+        "retry_at_ms": 0,
+        "busy_until_ms": 0,
+        "busy_token": None,
+        "created_ms": now_ms,
+        "changed_ms": now_ms,
+    }
 
 
 _INSERT = insert(keystores)

@@ -214,8 +214,25 @@ def encrypt(
     ``address`` is the SymID without prefix in version 3, and ``0x`` with the public key hash in
     version 4. Takes as long as scrypt with cost ``n`` does.
     """
-    assert version in (3, 4) and len(secret) == len(salt) == 32 and len(iv) == 16
-    derived = scrypt(_utf8(passphrase), salt, n=n)
+    derived = derive(passphrase, salt=salt, n=n)
+    return encrypt_derived(
+        secret, derived, salt=salt, iv=iv, uuid=uuid, n=n, address=address, version=version
+    )
+
+
+def encrypt_derived(
+    secret: bytes,
+    derived: bytes,
+    *,
+    salt: bytes,
+    iv: bytes,
+    uuid: str,
+    n: int,
+    address: str,
+    version: int = 4,
+) -> dict[str, Any]:
+    """The same, with what scrypt already ``derived`` from the passphrase, ``salt`` and ``n``."""
+    assert version in (3, 4) and len(secret) == len(salt) == len(derived) == 32 and len(iv) == 16
     ciphertext = _aes_128_ctr(derived, iv, secret)
     crypto: dict[str, Any] = {
         "cipher": "aes-128-ctr",
@@ -264,6 +281,11 @@ def reencrypt(
         address="0x" + opened.public_key_hash.hex(),
     )
     return document | fresh
+
+
+def derive(passphrase: str, *, salt: bytes, n: int) -> bytes:
+    """What ``encrypt_derived`` wants; takes as long as scrypt with cost ``n`` does."""
+    return scrypt(_utf8(passphrase), salt, n=n)
 
 
 def is_secret(secret: bytes) -> bool:

@@ -103,3 +103,19 @@ def test_leftovers_of_a_crash_are_found(kept):
     assert list(kept.leftovers()) == [left]
     assert kept.versions("wa_1") == [1]
     assert files.sync_folder(left.parent) is None
+
+
+def test_many_at_once_are_written_and_synced_before_they_have_their_names(kept, monkeypatch):
+    order = []
+    real_replace = os.replace
+
+    def replace(source, target, **options):
+        order.append("rename")
+        real_replace(source, target, **options)
+
+    monkeypatch.setattr(os, "sync", lambda: order.append("sync"))
+    monkeypatch.setattr(os, "replace", replace)
+    kept.write_many((f"wa_{number}", b"%d" % number) for number in range(3))
+    assert order == ["sync", "rename", "rename", "rename", "sync"]
+    assert [kept.read(f"wa_{number}", 1) for number in range(3)] == [b"0", b"1", b"2"]
+    assert list(kept.leftovers()) == []
