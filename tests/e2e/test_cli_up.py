@@ -130,6 +130,26 @@ def test_node_that_dies_is_started_again(platform: processes.Running):
     assert platform.stop() == 0
 
 
+def test_a_balance_is_the_nodes_or_says_that_it_is_from_the_index(platform: processes.Running):
+    node = node_pid(platform)
+    asked, *_ = asyncio.run(state(platform.url))
+    assert asked["source"] == "node"
+    os.kill(node, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        silent, *_ = asyncio.run(state(platform.url))
+        assert silent == asked | {"source": "index"}
+        assert time.monotonic() - begun < 15
+    finally:
+        os.kill(node, signal.SIGCONT)
+    for _ in range(100):
+        again, *_ = asyncio.run(state(platform.url))
+        if again["source"] == "node":
+            break
+    assert again == asked
+    assert platform.stop() == 0
+
+
 async def pay_when_possible(url: str) -> dict:
     """The same request until it is final: what a client does when in doubt."""
     for _ in range(40):

@@ -138,7 +138,9 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _available(app: App, member_id: str) -> int:
-    (balance,) = await app.payments.balances(member_id)
+    member = await app.database.read(members.get, member_id)
+    assert member is not None and member.wallet is not None
+    (balance,) = await app.balances.of(member.wallet.symid)
     return balance.available // 10**18
 
 

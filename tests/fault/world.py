@@ -6,7 +6,7 @@ makes it lose answers, refuse, withhold blocks or let an outsider in, and decide
 made.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from jigap.node.client import (
     ChainContract,
     ChainHeader,
     NodeUnreachable,
+    RpcError,
     Submitted,
     Waiting,
 )
@@ -86,7 +87,7 @@ class LyingNode:
         first = first_block(self.genesis)
         self.rules = Rules(CHAIN_ID)
         self.tip = first.tip()
-        self.start = MemoryReader(dict(self.tip.state.items()))  # type: ignore[attr-defined]
+        self.states = [MemoryReader(dict(self.tip.state.items()))]  # type: ignore[attr-defined]
         self.blocks = [as_client_sees(first.finalized, first.block.hash)]
         self.pool: dict[bytes, transaction.SignedTransaction] = {}
         self.citizens: list[CitizenCandidate] = []
@@ -120,6 +121,12 @@ class LyingNode:
 
     async def token_balance(self, contract: bytes, who: bytes, tag: int) -> int:
         return self._at(tag).token_balance(contract, who)
+
+    async def token_balances(self, asked: Sequence[tuple[bytes, bytes]], tag: int) -> Sequence[int]:
+        if not 0 <= tag < len(self.states):
+            raise RpcError(-32000, f"state at block {tag} is not kept")
+        state = State(self.states[tag])
+        return [state.token_balance(contract, who) for contract, who in asked]
 
     async def contract(self, contract: bytes, tag: int) -> ChainContract | None:
         return None
@@ -186,6 +193,7 @@ class LyingNode:
         reader = self.tip.state
         assert isinstance(reader, MemoryReader)
         reader.apply(done.changes)
+        self.states.append(MemoryReader(reader.entries))
         self.tip = Tip(done.header, done.header.hash, reader, done.sum)
         self.citizens = []
         for one in done.body.transactions:
@@ -205,7 +213,7 @@ class LyingNode:
         return who
 
     def _at(self, tag: int) -> State:
-        return State(self.start) if tag == 0 else self.state
+        return State(self.states[0]) if tag == 0 else self.state
 
 
 class PaperCa:
@@ -259,6 +267,7 @@ class World:
             self.directory.open_recipient,
             OPERATOR,
         )
+        self.balances = transfers.Balances(database, node)
         self.tokens = tokens.Tokens(
             database,
             node,  # type: ignore[arg-type]
@@ -332,7 +341,8 @@ class World:
 
     async def balance(self, member_id: str) -> tuple[int, int]:
         """(available, on hold) in whole tokens."""
-        (one,) = await self.payments.balances(member_id)
+        (one,) = await self.balances.of(await self.symid(member_id))
+        assert one.asked
         return one.available // 10**18, one.on_hold // 10**18
 
     async def symid(self, member_id: str) -> bytes:

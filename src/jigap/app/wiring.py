@@ -40,7 +40,7 @@ from jigap.recovery import PasswordResets, Recoveries, RecoveryDesk
 from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
 from jigap.tokens import Tokens
-from jigap.transfers import Payments
+from jigap.transfers import Balances, Payments
 
 #: Files up to this size are read whole at each start, larger ones only at their beginning.
 CHECKED_BYTES_MAX = 64 << 20
@@ -78,6 +78,7 @@ class App:
     recovery_desk: RecoveryDesk
     tokens: Tokens
     payments: Payments
+    balances: Balances
     holdings: Holdings
     closing: Closing
     retention: Retention
@@ -227,6 +228,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
             directory.open_recipient,
             accounts.work_node,
         ),
+        balances=Balances(database, client),
         holdings=Holdings(database, ring, clock),
         closing=Closing(database, ring, clock, settings, proofs),
         retention=Retention(database, vault.files, clock, settings),

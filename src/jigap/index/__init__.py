@@ -41,6 +41,7 @@ from jigap.index.records import first_height as first_height
 from jigap.index.records import height as height
 from jigap.index.records import holding as holding
 from jigap.index.records import holdings as holdings
+from jigap.index.records import holdings_of as holdings_of
 from jigap.index.records import is_active as is_active
 from jigap.index.records import is_citizen as is_citizen
 from jigap.index.records import place as place

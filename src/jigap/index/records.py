@@ -187,6 +187,12 @@ def balances_of(connection: Connection, symid: bytes) -> list[tuple[bytes, int]]
     return [(row[0], row[1]) for row in rows]
 
 
+def holdings_of(connection: Connection, symids: Iterable[bytes]) -> dict[tuple[bytes, bytes], int]:
+    """Base units of every token, by (contract, account), of all these accounts."""
+    rows = _by_keys(connection, _HOLDINGS_OF, symids)
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def contract(connection: Connection, contract: bytes) -> ContractView | None:
     """The SCT-20 contract of that id."""
     row = connection.execute(*_contract(contract)).first()
@@ -481,6 +487,7 @@ _A, _C, _H = chain_accounts.c, chain_citizens.c, chain_holdings.c
 _ACCOUNTS = select(_A.symid, _A.balance_hug, _A.nonce, _A.deposit_hug).where(_A.symid.in_(_KEYS))
 _CITIZENS = select(_C.symid, _C.block_number).where(_C.symid.in_(_KEYS))
 _CONTRACTS = select(chain_contracts).where(chain_contracts.c.contract.in_(_KEYS))
+_HOLDINGS_OF = select(_H.contract, _H.symid, _H.balance).where(_H.symid.in_(_KEYS))
 _HOLDINGS = select(_H.symid, _H.balance).where(
     _H.contract == bindparam("contract"), _H.symid.in_(_KEYS)
 )

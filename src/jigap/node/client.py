@@ -12,7 +12,7 @@ since 1970, hashes are 32 bytes, SymIDs and contract addresses 10 bytes.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -237,6 +237,19 @@ class NodeClient:
         """Base units of a token that an account holds."""
         answer = await self.call("sct_getContractAccount", _hex(contract), _hex(symid), _tag(tag))
         return _read(lambda: _quantity(answer["balance"] if answer else 0))
+
+    async def token_balances(
+        self, asked: Sequence[tuple[bytes, bytes]], tag: Tag = "latest"
+    ) -> list[int]:
+        """Base units that accounts hold, for many (contract, account) at once, in their order.
+
+        Raises as ``call`` does, for all of them, if the node does not answer one.
+        """
+        at = _tag(tag)
+        answers = await self._wire.calls(
+            "sct_getContractAccount", [(_hex(one), _hex(symid), at) for one, symid in asked]
+        )
+        return _read(lambda: [_quantity(one["balance"] if one else 0) for one in answers])
 
     async def allowance(
         self, contract: bytes, owner: bytes, spender: bytes, tag: Tag = "latest"

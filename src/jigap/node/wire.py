@@ -71,11 +71,11 @@ class NodeMalformed(NodeTrouble):
 
 @dataclass(slots=True)
 class _Waiting:
-    """A call on its way: its JSON without the closing of the batch, and who waits for it."""
+    """Calls on their way together: their JSON without that of the batch, and who waits for it."""
 
-    id: int
+    ids: range
     body: bytes
-    answer: "asyncio.Future[Any]"
+    answers: "asyncio.Future[list[Any]]"
 
 
 class Wire:
@@ -86,6 +86,7 @@ class Wire:
         self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
         self._session: aiohttp.ClientSession | None = None
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_calls = 0
         self._under_way: set[asyncio.Task[None]] = set()
         self._leaving = False
         self._closed = False
@@ -96,6 +97,7 @@ class Wire:
         self._closed = True
         _fail(self._waiting, lambda: NodeUnreachable("the client was closed"))
         self._waiting.clear()
+        self._waiting_calls = 0
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -108,21 +110,40 @@ class Wire:
 
         Raises ``RpcError`` for an error object and a ``NodeTrouble`` for everything else.
         """
+        (answer,) = await self._queue(method, [params])
+        return answer
+
+    async def calls(self, method: str, params: Sequence[Sequence[Any]]) -> list[Any]:
+        """The results of many calls of one method, in their order; raises if one of them does.
+
+        Cheaper than as many of ``call``: only batches are waited for.
+        """
+        parts = [
+            self._queue(method, params[start : start + BATCH_CALLS_MAX])
+            for start in range(0, len(params), BATCH_CALLS_MAX)
+        ]
+        return [answer for part in await asyncio.gather(*parts) for answer in part]
+
+    def _queue(self, method: str, params: Sequence[Sequence[Any]]) -> "asyncio.Future[list[Any]]":
+        """Let calls wait for the next batch; they stay together in it."""
         if self._closed:
             raise NodeUnreachable("the client was closed")
-        if len(self._waiting) >= WAITING_MAX:
-            raise NodeTimeout("the node does not keep up", waiting=len(self._waiting))
+        if self._waiting_calls >= WAITING_MAX:
+            raise NodeTimeout("the node does not keep up", waiting=self._waiting_calls)
         loop = asyncio.get_running_loop()
-        self._last_id += 1
-        body = msgspec.json.encode(
-            {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        )
-        waiting = _Waiting(self._last_id, body, loop.create_future())
+        ids = range(self._last_id + 1, self._last_id + 1 + len(params))
+        self._last_id = ids[-1]
+        asked = [
+            {"jsonrpc": "2.0", "id": id_, "method": method, "params": given}
+            for id_, given in zip(ids, params, strict=True)
+        ]
+        waiting = _Waiting(ids, msgspec.json.encode(asked)[1:-1], loop.create_future())
         self._waiting.append(waiting)
+        self._waiting_calls += len(ids)
         if not self._leaving:
             self._leaving = True
             loop.call_soon(self._leave)
-        return await waiting.answer
+        return waiting.answers
 
     def _leave(self) -> None:
         """Send what waits, as far as batches may be under way."""
@@ -137,13 +158,15 @@ class Wire:
         self._leave()
 
     def _take(self) -> list[_Waiting]:
-        taken = [self._waiting.popleft()]
-        size = len(taken[0].body)
-        while self._waiting and len(taken) < BATCH_CALLS_MAX:
-            size += len(self._waiting[0].body) + 1
-            if size > BATCH_BYTES_MAX:
+        taken: list[_Waiting] = []
+        size, count = 0, 0
+        while self._waiting:
+            next_ = self._waiting[0]
+            size, count = size + len(next_.body) + 1, count + len(next_.ids)
+            if taken and (size > BATCH_BYTES_MAX or count > BATCH_CALLS_MAX):
                 break
             taken.append(self._waiting.popleft())
+            self._waiting_calls -= len(next_.ids)
         return taken
 
     async def _send(self, calls: list[_Waiting]) -> None:
@@ -184,8 +207,8 @@ class Wire:
 
 def _fail(calls: Iterable[_Waiting], error: Callable[[], Exception]) -> None:
     for waiting in calls:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error())
+        if not waiting.answers.done():
+            waiting.answers.set_exception(error())
 
 
 def _by_id(content: bytes) -> dict[Any, dict[str, Any]]:
@@ -202,17 +225,22 @@ def _by_id(content: bytes) -> dict[Any, dict[str, Any]]:
 
 def _deliver(calls: list[_Waiting], answers: dict[Any, dict[str, Any]]) -> None:
     for waiting in calls:
-        if waiting.answer.done():  # the caller has gone
+        if waiting.answers.done():  # the caller has gone
             continue
-        answer = answers.get(waiting.id)
-        if answer is None:
-            waiting.answer.set_exception(NodeMalformed("the batch lacks an answer"))
-        elif isinstance(answer.get("error"), dict):
-            waiting.answer.set_exception(_rpc_error(answer["error"]))
-        elif "result" in answer:
-            waiting.answer.set_result(answer["result"])
-        else:
-            waiting.answer.set_exception(NodeMalformed("neither result nor error"))
+        try:
+            waiting.answers.set_result([_result(answers.get(id_)) for id_ in waiting.ids])
+        except (RpcError, NodeTrouble) as error:
+            waiting.answers.set_exception(error)
+
+
+def _result(answer: dict[str, Any] | None) -> Any:
+    if answer is None:
+        raise NodeMalformed("the batch lacks an answer")
+    if isinstance(answer.get("error"), dict):
+        raise _rpc_error(answer["error"])
+    if "result" not in answer:
+        raise NodeMalformed("neither result nor error")
+    return answer["result"]
 
 
 def _rpc_error(error: dict[str, Any]) -> RpcError:

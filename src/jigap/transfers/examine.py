@@ -57,18 +57,6 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """One token of a member as of one height; amounts in base units."""
-
-    token: str
-    decimals: int
-    available: int
-    on_hold: int
-    total: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class Spent:
     """What a member has sent of one token today, in base units."""
 
@@ -143,21 +131,6 @@ class Examiner:
     ) -> list[Transfer]:
         """Payments this member made or received, newest first."""
         return [self._shown(row) for row in records.page(connection, member_id, cursor, limit)]
-
-    def balances(self, connection: Connection, member_id: str) -> list[Balance]:
-        """Every registered token, as of the indexed height."""
-        member = members.get(connection, member_id)
-        sender = member.wallet.symid if member and member.wallet else None
-        height = index.height(connection)
-        found = []
-        for token in tokens.every(connection):
-            if token.contract is None:
-                continue
-            total = index.holding(connection, token.contract, sender) if sender else 0
-            held = records.on_hold(connection, sender, token.contract)[0] if sender else 0
-            free = max(total - held, 0)
-            found.append(Balance(token.symbol, token.decimals, free, held, total, height))
-        return found
 
     def spent_today(self, connection: Connection, member_id: str) -> list[Spent]:
         """What counts against the day's limit, of every token of which something does."""

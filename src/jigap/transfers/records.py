@@ -5,6 +5,7 @@ was given back: what is counted and what it is counted for change in one stateme
 is given back twice. ``spending_days`` is the sum of it, changed only by whoever holds the lane.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     insert,
     or_,
     select,
@@ -152,6 +154,31 @@ def on_hold(connection: Connection, sender: bytes, contract: bytes) -> tuple[int
     """(sum held by unfinished payments of this token, how many unfinished payments in all)."""
     rows = connection.execute(*_held(sender)).all()
     return sum(row.amount for row in rows if row.contract == contract), len(rows)
+
+
+def held_by(connection: Connection, senders: Collection[bytes]) -> dict[tuple[bytes, bytes], int]:
+    """What unfinished payments hold, by (contract, sender), of all these accounts at once."""
+    found: dict[tuple[bytes, bytes], int] = {}
+    if senders:
+        for row in connection.execute(_HELD_BY, {"senders": list(senders)}):
+            key = (row.contract, row.sender)
+            found[key] = found.get(key, 0) + row.amount
+    return found
+
+
+def _held_by(senders: Any) -> Any:
+    under_way = (
+        select(transfers.c.contract, outgoing.c.sender.label("sender"), transfers.c.amount)
+        .join(outgoing, outgoing.c.subject_id == transfers.c.id)
+        .where(outgoing.c.sender.in_(senders), outgoing.c.final.is_(False))
+    )
+    delayed = select(
+        transfers.c.contract, transfers.c.sender_symid.label("sender"), transfers.c.amount
+    ).where(transfers.c.waiting.is_(True), transfers.c.sender_symid.in_(senders))
+    return under_way.union_all(delayed)
+
+
+_HELD_BY = _held_by(bindparam("senders", expanding=True))
 
 
 @prepared

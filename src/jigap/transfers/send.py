@@ -33,7 +33,7 @@ from jigap.lanes import NonceTaken, Outgoing
 from jigap.settings import Settings
 from jigap.steps import step
 from jigap.transfers import records, refills, refusals
-from jigap.transfers.examine import Balance, Examiner, OpenRecipient, Ready, Spent
+from jigap.transfers.examine import Examiner, OpenRecipient, Ready, Spent
 from jigap.transfers.gas_refill import refill_hug
 from jigap.transfers.transfer import PURPOSE, Order, Standing, Transfer
 
@@ -148,10 +148,6 @@ class Payments:
             if payee and len(found) < PAYEES_MAX:
                 found.setdefault(payee, created_ms)
         return found
-
-    async def balances(self, member_id: str) -> list[Balance]:
-        """Every registered token: what is free, on hold and in all, as of the indexed height."""
-        return await self._database.read(self._examiner.balances, member_id)
 
     async def spent_today(self, member_id: str) -> list[Spent]:
         """What this member has sent today, by token, less what came back."""

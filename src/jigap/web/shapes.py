@@ -282,6 +282,13 @@ class BalanceShown(Struct, frozen=True):
     on_hold: Amount
     total: Amount
     height: int
+    source: Annotated[
+        Literal["node", "index"],
+        Meta(
+            description="Who says what `total` is: the node, asked for this answer; or, if it "
+            "cannot say, the platform's own index of the same block."
+        ),
+    ]
 
 
 class RecipientShown(Struct, frozen=True):

@@ -107,7 +107,11 @@ def token_shown(token: tokens.Token, contract: index.ContractView | None) -> Tok
 
 @get("/balances", guards=[signed_in], opt=says("My balances", tag="money"))
 async def balances(request: AnyRequest) -> list[BalanceShown]:
-    """Every token, as of one height: what is free to spend, what is on hold, and both together."""
+    """Every token, as of one height: what is free to spend, what is on hold, and both together.
+
+    The node is asked each time, for the block that the platform has taken in last. If it cannot
+    say, `source` is index: what the platform itself knows of that block.
+    """
     return [_balance_shown(one) for one in await _balances(request)]
 
 
@@ -237,7 +241,8 @@ async def token(request: AnyRequest, symbol: Symbol) -> TokenShown:
 
 
 async def _balances(request: AnyRequest) -> list[transfers.Balance]:
-    return await platform(request).payments.balances(caller(request).id)
+    wallet = caller(request).wallet
+    return await platform(request).balances.of(wallet.symid if wallet else None)
 
 
 def _balance_shown(one: transfers.Balance) -> BalanceShown:
@@ -247,6 +252,7 @@ def _balance_shown(one: transfers.Balance) -> BalanceShown:
         on_hold=format_amount(one.on_hold, one.decimals),
         total=format_amount(one.total, one.decimals),
         height=one.height,
+        source="node" if one.asked else "index",
     )
 
 
