@@ -93,10 +93,12 @@ class Database:
         self._engine = _engine(url)
         self.dialect: str = self._engine.dialect.name
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
+        self._reading: _KeptOpen | None = None
         self._writer: _GroupCommit | None = None
         self._writers: ThreadPoolExecutor | None = None
         if self.dialect == "sqlite":
             self._writer = _GroupCommit(self._engine)
+            self._reading = _KeptOpen(self._engine)
         else:
             self._writers = ThreadPoolExecutor(8, thread_name_prefix="db-write")
 
@@ -137,12 +139,16 @@ class Database:
         if self._writers is not None:
             self._writers.shutdown()
         self._readers.shutdown()
+        if self._reading is not None:
+            self._reading.close()
         self._engine.dispose()
 
     def _read(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:
+        if self._reading is not None:
+            with self._reading.snapshot() as connection:
+                return fn(connection, *args, **kwargs)
         with self._engine.connect() as connection:
-            if self.dialect == "postgresql":
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
             return fn(connection, *args, **kwargs)
 
     def _write_alone(self, fn: Callable[..., T], args: Any, kwargs: Any) -> T:
@@ -155,6 +161,41 @@ class Database:
                     raise
                 time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
         raise AssertionError("unreachable")
+
+
+class _KeptOpen:
+    """A connection for each of SQLite's reading threads: opening one costs more than most reads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._own = threading.local()
+        self._all: list[Connection] = []
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """This thread's connection, on one snapshot of the database."""
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is None or connection.closed or connection.invalidated:
+            connection = self._own.connection = self._opened()
+        # Straight to the driver: a transaction of SQLAlchemy costs ten times as much.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go of all of them; no thread may be reading any more."""
+        for connection in self._all:
+            connection.close()
+
+    def _opened(self) -> Connection:
+        connection = self._engine.connect().execution_options(snapshots=True)
+        connection.begin()
+        self._all.append(connection)
+        return connection
 
 
 class _GroupCommit:
@@ -297,7 +338,10 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A writer takes the lock at once: a read that later turns into a write could be refused.
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        if options.get("snapshots", False):
+            return  # each read begins and ends its own
+        writes = options.get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

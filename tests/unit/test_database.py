@@ -226,3 +226,38 @@ async def test_errors_do_not_tell_the_values_that_were_written(database: Databas
     with pytest.raises((DBAPIError, DatabaseUnavailable)) as told:
         await database.write(fail)
     assert words not in str(told.value)
+
+
+async def test_each_read_sees_the_last_commit(database: Database):
+    """Reading connections stay open; their snapshots do not."""
+    for number in range(8):
+        await database.write(put, number, number)
+        assert await database.read(balances) == {one: one for one in range(number + 1)}
+
+
+async def test_a_read_that_fails_leaves_its_connection_as_good_as_new(database: Database):
+    def fail(connection: Connection) -> None:
+        balances(connection)
+        raise ValueError("no")
+
+    for _ in range(8):
+        with pytest.raises(ValueError, match="no"):
+            await database.read(fail)
+    await database.write(put, 1, 5)
+    for _ in range(8):
+        assert await database.read(balances) == {1: 5}
+
+
+async def test_what_one_read_sees_does_not_change_under_it(database: Database):
+    def twice(connection: Connection) -> bool:
+        before = balances(connection)
+        read.set()
+        written.wait(5)
+        return balances(connection) == before
+
+    read, written = threading.Event(), threading.Event()
+    reading = asyncio.create_task(database.read(twice))
+    await asyncio.to_thread(read.wait, 5)
+    await database.write(put, 1, 5)
+    written.set()
+    assert await reading

@@ -4,21 +4,22 @@ A session is a random token that only its owner has; here there is only its hash
 signed out or revoked, some hours after it was opened, and when it was not used for a while; however
 it ended, whoever comes with its token is told the same.
 
-Every request asks whose session it is, so that is one prepared read. When a session was last seen
-is written at most once a minute.
+Every request asks whose session it is, so all who ask in one turn of the event loop are answered by
+one read. When a session was last seen is written at most once a minute.
 """
 
 import hashlib
 import hmac
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from jigap import audit, entropy
 from jigap.clock import Clock
 from jigap.database import Database, DatabaseBusy, DatabaseUnavailable, prepared
+from jigap.gathering import Gathering
 from jigap.keys import KeyRing
 from jigap.members import records
 from jigap.members.member import Member
@@ -71,6 +72,13 @@ class SignedIn:
     cookie: bool = False
 
 
+class _Living(NamedTuple):
+    """A session that has not ended."""
+
+    who: SignedIn
+    last_seen_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class SessionListed:
     """One of a member's sessions, as its owner sees it."""
@@ -97,20 +105,27 @@ class Sessions:
         self._ttl_ms = ttl_s * 1000
         self._idle_ms = idle_s * 1000
         self._seen_every_ms = min(SEEN_EVERY_MS, self._idle_ms // 4)
+        self._asked_for = Gathering[bytes, _Living | None](self._find)
 
     async def authenticate(self, token: str, *, cookie: bool = False) -> SignedIn:
         """Whose session it is. Raises ``SessionMissing``.
 
         ``cookie``: how the token came, which must be how it was given out.
         """
-        hash_, now_ms = token_hash(token), self._clock.now_ms()
-        row = await self._database.read(_living, hash_, now_ms, now_ms - self._idle_ms)
-        if row is None or row.cookie != cookie:
+        found = await self._asked_for.ask(token_hash(token))
+        if found is None or found.who.cookie != cookie:
             raise SessionMissing("This session is unknown or has ended.")
-        if row.last_seen_ms <= now_ms - self._seen_every_ms:
+        now_ms = self._clock.now_ms()
+        if found.last_seen_ms <= now_ms - self._seen_every_ms:
             with suppress(DatabaseBusy, DatabaseUnavailable):  # no reason not to answer
-                await self._database.write(_see, hash_, now_ms)
-        return SignedIn(records.member_of(row), row.session_id, hash_, row.second_factor, cookie)
+                await self._database.write(_see, found.who.token_hash, now_ms)
+        return found.who
+
+    async def _find(self, hashes: list[bytes]) -> list["_Living | None"]:
+        """The sessions of these tokens that have not ended."""
+        now_ms = self._clock.now_ms()
+        living = await self._database.read(_living, hashes, now_ms, now_ms - self._idle_ms)
+        return [living.get(one) for one in hashes]
 
     def csrf_token(self, hash_: bytes) -> str:
         """What a page of ours sends with each change, and a page of others cannot know.
@@ -253,33 +268,39 @@ def _end_one(
 
 
 def _living(
-    connection: Connection, hash_: bytes, now_ms: int, seen_after_ms: int
-) -> records.AnyRow | None:
-    return connection.execute(*_by_token(hash_, now_ms, seen_after_ms)).first()
+    connection: Connection, hashes: list[bytes], now_ms: int, seen_after_ms: int
+) -> dict[bytes, _Living]:
+    """The living sessions among these, by the hash of their token."""
+    given = {"hashes": hashes, "now_ms": now_ms, "seen_after_ms": seen_after_ms}
+    found = {}
+    for row in connection.execute(_BY_TOKENS, given):
+        hash_, session_id, second_factor, cookie, last_seen_ms = row[-5:]
+        who = SignedIn(records.member_of(row), session_id, hash_, second_factor, cookie)
+        found[hash_] = _Living(who, last_seen_ms)
+    return found
 
 
 def _see(connection: Connection, hash_: bytes, now_ms: int) -> None:
     connection.execute(*_seen(hash_, now_ms))
 
 
-@prepared
-def _by_token(token_hash: Any, now_ms: Any, seen_after_ms: Any) -> Any:
-    return (
-        records.joined(
-            sessions.c.id.label("session_id"),
-            sessions.c.second_factor,
-            sessions.c.cookie,
-            sessions.c.last_seen_ms,
-        )
-        .join(sessions, sessions.c.member_id == members.c.id)
-        .where(
-            sessions.c.token_hash == token_hash,
-            sessions.c.expires_ms > now_ms,
-            sessions.c.last_seen_ms > seen_after_ms,
-            sessions.c.revoked_ms.is_(None),
-            members.c.closed_ms.is_(None),
-        )
+_BY_TOKENS = (
+    records.joined(
+        sessions.c.token_hash,
+        sessions.c.id.label("session_id"),
+        sessions.c.second_factor,
+        sessions.c.cookie,
+        sessions.c.last_seen_ms,
     )
+    .join(sessions, sessions.c.member_id == members.c.id)
+    .where(
+        sessions.c.token_hash.in_(bindparam("hashes", expanding=True)),
+        sessions.c.expires_ms > bindparam("now_ms"),
+        sessions.c.last_seen_ms > bindparam("seen_after_ms"),
+        sessions.c.revoked_ms.is_(None),
+        members.c.closed_ms.is_(None),
+    )
+)
 
 
 @prepared

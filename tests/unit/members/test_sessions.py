@@ -1,5 +1,6 @@
 """Sessions: listed, ended, and ended by themselves."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,30 @@ async def test_asking_is_one_statement_and_seeing_one_write_a_minute(crowd: Peop
     assert said == ["SELECT"] * 3 + ["UPDATE"] + ["SELECT"] * 2
     row = await crowd.database.read(lambda c: c.execute(select(sessions)).one())
     assert crowd.clock.now_ms() - row.last_seen_ms == 40_000
+
+
+async def test_many_who_ask_at_once_are_each_told_who_they_are(crowd: People) -> None:
+    await crowd.members.sign_up("minji", PASSWORD)
+    await crowd.members.sign_up("other", PASSWORD)
+    tokens = [
+        (await crowd.sign_ins.sign_in(who, PASSWORD)).token for who in ("minji", "other", "minji")
+    ]
+    answers = await asyncio.gather(
+        *map(crowd.sessions.authenticate, [*tokens, "unknown", tokens[0]]), return_exceptions=True
+    )
+    assert isinstance(answers[3], SessionMissing)
+    signed_in = [one for one in answers if isinstance(one, SignedIn)]
+    assert [one.member.login for one in signed_in] == ["minji", "other", "minji", "minji"]
+    assert len({one.session_id for one in signed_in}) == 3
+
+
+async def test_a_session_that_was_just_ended_is_not_let_in_by_an_earlier_look(
+    crowd: People,
+) -> None:
+    await crowd.members.sign_up("minji", PASSWORD)
+    token, me = await opened(crowd)
+    for _ in range(20):
+        assert await crowd.sessions.authenticate(token)
+    await crowd.sessions.end(me, me.session_id)
+    with pytest.raises(SessionMissing):
+        await crowd.sessions.authenticate(token)
