@@ -1,19 +1,19 @@
-"""Run the measures: `python -m bench`, or `make bench`. Two to four minutes.
+"""Run the measures: `python -m bench`, or `make bench`. About a quarter of an hour.
 
-The result goes to bench/results/latest.json and docs/performance.md. With --quick every measure
-runs once with next to nothing to do: the figures mean nothing and only go to --json.
+The result goes to bench/results/latest.json, docs/performance.md and docs/images. With --quick
+every measure runs once with next to nothing to do: the figures mean nothing and only go to --json.
 """
 
 import argparse
 import asyncio
-import itertools
 import json
-import os
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,225 +21,184 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
-from bench import chain, directory, machine, payments, report, wallets
-from bench.machine import Meter
-from bench.platform import People, Platform, all_active, connected, prepare, running
-from bench.rounds import Round, repeat, summary
+from bench import chain, everyday, machine, medians, paper_stack, report, wallets
+from bench.cases import CASES, Cases
+from bench.plan import FULL, QUICK, Plan, Say
 from jigap.settings import Settings
 
 HERE = Path(__file__).parent
 LATEST = HERE / "results" / "latest.json"
+PARTIAL = HERE / "results" / "partial.json"
 PAGE = HERE.parent / "docs" / "performance.md"
+IMAGES = HERE.parent / "docs" / "images"
+
+Part = Callable[[Plan, Say, Path], Awaitable[list[dict[str, Any]]]]
+#: What is measured besides the paper's cases, in this order. Each gets a folder of its own.
+PARTS: dict[str, Part] = {
+    "chain": chain.run,
+    "tc5": everyday.run,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much of everything."""
-
-    rounds: int
-    repeats_max: int
-    scrypt_s: float
-    chain_rounds: int
-    chain_payments: int
-    wallets_each_round: int
-    payers: int
-    payments_s: float
-    delay_per_second: float
-    delay_s: float
-    lookup_pairs: int
-
-    @property
-    def wallet_rounds_max(self) -> int:
-        return self.rounds + self.repeats_max
-
-    @property
-    def members(self) -> int:
-        return self.wallets_each_round * self.wallet_rounds_max
-
-
-FULL = Plan(
-    rounds=3,
-    repeats_max=2,
-    scrypt_s=1.0,
-    chain_rounds=5,
-    chain_payments=6_000,
-    wallets_each_round=400,
-    payers=96,
-    payments_s=8,
-    delay_per_second=20,
-    delay_s=20,
-    lookup_pairs=400,
-)
-QUICK = Plan(
-    rounds=1,
-    repeats_max=0,
-    scrypt_s=0.1,
-    chain_rounds=1,
-    chain_payments=400,
-    wallets_each_round=8,
-    payers=6,
-    payments_s=1.5,
-    delay_per_second=5,
-    delay_s=1,
-    lookup_pairs=10,
-)
-
-
+@dataclass(slots=True)
 class Bench:
     """One run."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
-        self._plan = plan
-        self._console = console
-        self._measures: list[dict[str, Any]] = []
-        self._missing = ""
+    plan: Plan
+    only: Sequence[str]
+    with_paper_stack: bool
+    console: Console
+    measures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+    cases: dict[str, Any] = field(default_factory=dict)
+    _begun: float = field(default_factory=time.monotonic)
+    _taken_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _facts: dict[str, Any] = field(default_factory=dict)
 
     async def run(self, folder: Path) -> dict[str, Any]:
-        """Everything, and the result."""
-        begun, taken_at = time.monotonic(), datetime.now(UTC)
-        facts = machine.describe(folder)
-        await self._chain(folder / "scenario")
-        self._say("preparing members")
-        people = await prepare(folder / "data", self._plan.members)
-        with running(folder / "data") as platform:
-            await self._platform(platform, people)
-        return self._result(facts, taken_at, time.monotonic() - begun)
+        """Everything that is wanted, and the result. What fails is written down."""
+        self._facts = machine.describe(folder)
+        wanted = [name for name in CASES if name in self.only]
+        if wanted:
+            await self._cases(folder / "cases", wanted)
+        for name, part in PARTS.items():
+            if name in self.only:
+                await self._part(name, part, folder / name)
+        return self.result()
 
-    async def _chain(self, folder: Path) -> None:
-        self._say("the chain's rules")
-        given = chain.scenario(folder, self._plan.chain_payments)
+    async def _cases(self, folder: Path, wanted: Sequence[str]) -> None:
+        folder.mkdir()
+        missing = paper_stack.missing()
+        has_stack = self.with_paper_stack and not missing
+        if self.with_paper_stack and missing:
+            self.say(f"the paper's stack is not here: apt-get install {' '.join(missing)}")
+        cases = Cases(self.plan, self.say, folder, wanted, has_stack)
+        try:
+            await cases.run()
+        except Exception as error:
+            self._failed(", ".join(wanted), error)
+        finally:
+            self.failures += cases.failures
+            self.cases = {
+                "loops": self.plan.loops,
+                "rounds": self.plan.case_rounds,
+                "paper_stack_s": self.plan.paper_stack_s,
+                "paper_stack_missing": missing,
+                "medians": medians.medians(cases.rows),
+                "rows": cases.rows,
+            }
+            self._finish(folder)
 
-        async def applied() -> Round:
-            return chain.apply_round(given)
+    async def _part(self, name: str, part: Part, folder: Path) -> None:
+        folder.mkdir()
+        try:
+            self.measures += await part(self.plan, self.say, folder)
+        except Exception as error:
+            self._failed(name, error)
+        self._finish(folder)
 
-        rounds = (self._plan.chain_rounds, self._plan.repeats_max)
-        self._keep(summary(chain.APPLY, await repeat(applied, *rounds)))
-        blocks = await repeat(lambda: chain.blocks_round(given), *rounds)
-        self._keep(summary(chain.BLOCKS, blocks))
+    def _failed(self, name: str, error: Exception) -> None:
+        self.console.print("".join(traceback.format_exception(error)), markup=False)
+        why = f"{type(error).__name__}: {error}"
+        self.failures.append({"part": name, "why": why})
 
-    async def _platform(self, platform: Platform, people: People) -> None:
-        plan = self._plan
-        meter = Meter({"load": os.getpid(), **platform.processes})
-        joining = iter(people.members)
+    def _finish(self, folder: Path) -> None:
+        """Nothing of a part stays but its results, and those stay whatever comes."""
+        shutil.rmtree(folder, ignore_errors=True)
+        PARTIAL.parent.mkdir(exist_ok=True)
+        PARTIAL.write_text(_json(self.result()), encoding="utf-8")
 
-        def next_members(count: int) -> list[Any]:
-            return [one for one, _ in zip(joining, range(count), strict=False)]
-
-        async with connected(platform, 256) as client:
-            self._say("wallets")
-            taken = await repeat(
-                lambda: wallets.wallets_round(
-                    client, meter, next_members(plan.wallets_each_round), plan.scrypt_s
-                ),
-                plan.rounds,
-                plan.repeats_max,
-            )
-            self._keep(summary(wallets.WALLETS, taken))
-
-            self._say("funding the payers")
-            made = people.members[: plan.payers]
-            assert len(made) <= plan.wallets_each_round * plan.rounds, "payers have wallets"
-            await all_active(client, made)
-            payers = await payments.fund(client, people, made)
-
-            self._say("directory lookups")
-            seeds = itertools.count()
-            taken = await repeat(
-                lambda: directory.lookups_round(
-                    client, meter, people.members, plan.lookup_pairs, seed=next(seeds)
-                ),
-                plan.rounds,
-                plan.repeats_max,
-            )
-            self._keep(summary(directory.LOOKUPS, taken))
-
-            self._say("payments")
-            taken = await repeat(
-                lambda: payments.rate_round(client, meter, payers, plan.payments_s, plan.scrypt_s),
-                plan.rounds,
-                plan.repeats_max,
-            )
-            self._keep(summary(payments.RATE, taken))
-
-            self._say("seconds to final")
-            taken = await repeat(
-                lambda: payments.delay_round(
-                    client,
-                    meter,
-                    payers,
-                    plan.delay_per_second,
-                    plan.delay_s,
-                    Settings.block_min_ms,
-                ),
-                plan.rounds,
-                plan.repeats_max,
-            )
-            self._keep(summary(payments.DELAY, taken))
-            self._missing = await payments.missing(client, payers)
-
-    def _result(
-        self, facts: dict[str, Any], taken_at: datetime, elapsed_s: float
-    ) -> dict[str, Any]:
-        plan = self._plan
-        by_name = {one["name"]: one for one in self._measures}
-
-        def done(what: str, *names: str) -> int:
-            return sum(row[what] for name in names for row in by_name[name]["rounds"])
-
+    def result(self) -> dict[str, Any]:
+        plan = self.plan
+        cells, rows = self.cases.get("medians", []), self.cases.get("rows", [])
+        ko = sum(row["ko"] for row in rows if row["stack"] == medians.OURS and row["clients"])
+        late = sum(row.get("without_symid", 0) for row in rows)
         return {
-            "taken_at": taken_at.strftime("%Y-%m-%d %H:%M UTC"),
-            "elapsed_s": round(elapsed_s, 1),
-            "machine": facts,
+            "taken_at": self._taken_at.strftime("%Y-%m-%d %H:%M UTC"),
+            "elapsed_s": round(time.monotonic() - self._begun, 1),
+            "machine": self._facts,
             "settings": {
                 "clients": wallets.CLIENTS,
                 "payers": plan.payers,
                 "gap_ms": 1000 / plan.delay_per_second,
                 "block_min_ms": Settings.block_min_ms,
             },
-            "wallets": done("wallets", "wallet_creation"),
-            "payments": done("payments", "payments", "seconds_to_final"),
-            "missing": self._missing,
-            "errors": sum(one["errors"] for one in self._measures) + (self._missing != "0"),
-            "measures": self._measures,
+            "aims": medians.aims(cells, rows, self.measures),
+            "cases": self.cases,
+            "measures": self.measures,
+            "failures": self.failures,
+            "errors": sum(one["errors"] for one in self.measures) + ko + late,
         }
 
-    def _keep(self, measured: dict[str, Any]) -> None:
-        self._measures.append(measured)
-
-    def _say(self, text: str) -> None:
-        self._console.print(f"bench: {text}", style="dim")
+    def say(self, text: str) -> None:
+        elapsed_s = time.monotonic() - self._begun
+        self.console.print(f"bench {elapsed_s:5.0f} s: {text}", style="dim", markup=False)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="once, and hardly any of it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
-    parser.add_argument("--render", action="store_true", help="only write the page again")
-    asked = parser.parse_args()
+    asked = _asked()
     if asked.render:
-        PAGE.write_text(report.markdown(json.loads(LATEST.read_text())), encoding="utf-8")
+        _page(json.loads(LATEST.read_text()))
         return
     machine.require_linux()
+    plan = QUICK if asked.quick else FULL
+    bench = Bench(plan, asked.only, asked.paper_stack, Console(stderr=True))
     folder = Path(tempfile.mkdtemp(prefix="jigap-bench-"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            bench = Bench(QUICK if asked.quick else FULL, Console(stderr=True))
             result = runner.run(bench.run(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.show(result)
-    _write(result, asked.json, keep=not asked.quick)
-    sys.exit(1 if result["errors"] else 0)
+    is_whole = set(asked.only) == {*CASES, *PARTS}
+    _write(result, asked.json, keep=is_whole and not asked.quick)
+    sys.exit(1 if result["errors"] or result["failures"] else 0)
+
+
+def _asked() -> argparse.Namespace:
+    parts = [*CASES, *PARTS]
+
+    def some_of(text: str) -> list[str]:
+        names = text.lower().split(",")
+        if unknown := [name for name in names if name not in parts]:
+            raise argparse.ArgumentTypeError(f"{unknown} is none of {', '.join(parts)}")
+        return names
+
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="once, and hardly any of it")
+    parser.add_argument(
+        "--only", type=some_of, default=parts, metavar="NAMES", help=f"some of {','.join(parts)}"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
+    parser.add_argument("--render", action="store_true", help="only write the page again")
+    parser.add_argument(
+        "--paper-stack",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="the paper's stack beside ours, where it is installed (not with --quick)",
+    )
+    asked = parser.parse_args()
+    if asked.paper_stack is None:
+        asked.paper_stack = not asked.quick
+    return asked
 
 
 def _write(result: dict[str, Any], asked: Path | None, *, keep: bool) -> None:
-    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     if asked is not None:
-        asked.write_text(text, encoding="utf-8")
+        asked.write_text(_json(result), encoding="utf-8")
     if keep:
         LATEST.parent.mkdir(exist_ok=True)
-        LATEST.write_text(text, encoding="utf-8")
-        PAGE.write_text(report.markdown(result), encoding="utf-8")
+        LATEST.write_text(_json(result), encoding="utf-8")
+        _page(result)
+
+
+def _page(result: dict[str, Any]) -> None:
+    PAGE.write_text(report.markdown(result), encoding="utf-8")
+    report.draw(result, IMAGES)
+
+
+def _json(result: dict[str, Any]) -> str:
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import coincurve
 
 from bench.machine import Meter, Use
-from bench.rounds import Measure, Round
+from bench.plan import Plan, Say
+from bench.rounds import Measure, Round, repeat, summary
 from jigap.chain import sct20, symid
 from jigap.chain.signature import PrivateKey
 from jigap.chain.transaction import TYPE_SCT, SignedTransaction, sign
@@ -58,6 +60,19 @@ class Scenario:
     @property
     def rules(self) -> Rules:
         return Rules(self.chain.genesis.chain_id)
+
+
+async def run(plan: Plan, say: Say, folder: Path) -> list[dict[str, Any]]:
+    """Both measures."""
+    say("the chain's rules")
+    given = scenario(folder / "scenario", plan.chain_payments)
+
+    async def applied() -> Round:
+        return apply_round(given)
+
+    rounds = (plan.chain_rounds, plan.repeats_max)
+    found = [summary(APPLY, await repeat(applied, *rounds))]
+    return [*found, summary(BLOCKS, await repeat(lambda: blocks_round(given), *rounds))]
 
 
 def scenario(folder: Path, payments: int) -> Scenario:

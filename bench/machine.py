@@ -4,6 +4,7 @@ Time is read from ``/proc``: of the whole machine, and of the processes that tak
 belongs to others (``foreign``), and a round in which they took much is not worth keeping.
 """
 
+import contextlib
 import os
 import platform
 import sqlite3
@@ -43,14 +44,18 @@ class Use:
             "foreign": round(self.foreign, 3),
             "stolen": round(self.stolen, 3),
             "cpu_ms_each": {
-                name: round(seconds * 1000 / max(each, 1), 2)
+                name: round(seconds * 1000 / max(each, 1), 4)
                 for name, seconds in self.cpu_s.items()
             },
         }
 
 
 class Meter:
-    """Reads the clocks of the named processes and of the machine. ``use`` is since ``start``."""
+    """Reads the clocks of the named processes and of the machine. ``use`` is since ``start``.
+
+    Every process of the machine counts for its nearest named ancestor, so that workers do, and so
+    does what ended meanwhile, if its parent has asked how.
+    """
 
     def __init__(self, processes: Mapping[str, int]) -> None:
         self._processes = dict(processes)
@@ -76,7 +81,7 @@ class Meter:
 
     def _read(self) -> tuple[float, float, float, dict[str, float]]:
         busy_s, stolen_s = _machine_s()
-        ours = {name: _process_s(pid) for name, pid in self._processes.items()}
+        ours = _families_s(self._processes)
         return time.perf_counter(), busy_s, stolen_s, ours
 
 
@@ -87,10 +92,24 @@ def _machine_s() -> tuple[float, float]:
     return (user + nice + system + irq + softirq) / _TICKS_PER_S, steal / _TICKS_PER_S
 
 
-def _process_s(pid: int) -> float:
-    """Processor seconds of one process with all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+def _families_s(roots: Mapping[str, int]) -> dict[str, float]:
+    """Processor seconds of each named process, of its descendants, and of those that ended."""
+    parents: dict[int, int] = {}
+    used: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # It has ended since the listing.
+            fields = path.read_text().rpartition(")")[2].split()
+            pid = int(path.parent.name)
+            parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    names = {pid: name for name, pid in roots.items()}
+    found = dict.fromkeys(roots, 0)
+    for pid, ticks in used.items():
+        above = pid
+        while above and above not in names:
+            above = parents.get(above, 0)
+        if above:
+            found[names[above]] += ticks
+    return {name: ticks / _TICKS_PER_S for name, ticks in found.items()}
 
 
 def children(pid: int) -> list[int]:

@@ -38,6 +38,7 @@ DELAY = Measure(
 SYMBOL = "BENCH"
 GRANT = 1_000
 WARM_UP_S = 1.0
+_AT_ONCE = 64
 _keys = count()
 
 
@@ -51,13 +52,23 @@ class Payer:
 
 async def fund(client: Client, people: People, payers: Sequence[Caller]) -> list[Payer]:
     """A token, some of it for everybody, and each knows the neighbour."""
-    body = {"name": "Bench Point", "symbol": SYMBOL, "amount": "0"}
-    await _operate(client, people, "operator/tokens", body)
-    grants = ({"to": one.login, "amount": str(GRANT)} for one in payers)
-    mint = f"operator/tokens/{SYMBOL}/mint"
-    await asyncio.gather(*(_operate(client, people, mint, grant) for grant in grants))
+    await issue(client, people, payers)
     neighbours = [*payers[1:], payers[0]]
     return [await _meet(client, *pair) for pair in zip(payers, neighbours, strict=True)]
+
+
+async def issue(client: Client, people: People, holders: Sequence[Caller]) -> None:
+    """A token, and ``GRANT`` of it for each of these."""
+    body = {"name": "Bench Point", "symbol": SYMBOL, "amount": "0"}
+    await _operate(client, people, "operator/tokens", body)
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def grant(holder: Caller) -> None:
+        async with free:
+            given = {"to": holder.login, "amount": str(GRANT)}
+            await _operate(client, people, f"operator/tokens/{SYMBOL}/mint", given)
+
+    await asyncio.gather(*(grant(one) for one in holders))
 
 
 async def _operate(client: Client, people: People, path: str, body: dict[str, str]) -> None:

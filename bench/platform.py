@@ -6,6 +6,7 @@ is measured here and would take longer than all that is.
 """
 
 import asyncio
+import inspect
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ import aiohttp
 from bench.machine import children
 from jigap import settings
 from jigap.app import install, open_database
+from jigap.cli.up import up
 from jigap.clock import SystemClock
 from jigap.members import (
     Members,
@@ -125,12 +127,29 @@ class Platform:
     url: str
     processes: Mapping[str, int]
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2].strip("/"))
+
+
+#: Whether this tree has a shield that can be turned off and on.
+HAS_SHIELD = any(one.name == "shield" for one in fields(settings.Settings))
+_HAS_BENCH_LIMITS = "bench_limits" in inspect.signature(up).parameters
+
 
 @contextmanager
-def running(folder: Path) -> Iterator[Platform]:
-    """`jigap up` on a prepared folder, with default settings, on free ports of loopback."""
+def running(folder: Path, shield: str | None = None) -> Iterator[Platform]:
+    """`jigap up` on a prepared folder, on free ports of loopback.
+
+    Settings are the default ones, but for the limits of one address and one account, which are
+    raised for the load, and ``shield`` ("on" or "off") if it is given.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JIGAP_")}
+    if shield is not None and HAS_SHIELD:
+        environment["JIGAP_SHIELD"] = shield
     command = [sys.executable, "-m", "jigap.cli", "up", "--json", "--data", str(folder)]
+    if _HAS_BENCH_LIMITS:
+        command.append("--bench-limits")
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [*command, "--port", "0", "--node-port", "0"],

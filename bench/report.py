@@ -1,5 +1,6 @@
-"""What is shown of a result: a table on the terminal, and docs/performance.md."""
+"""What is shown of a result: tables on the terminal, docs/performance.md, and its charts."""
 
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -7,7 +8,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import case_report
+from bench.charts import Series, chart
+
 WIDTH_MIN = 120
+#: What people found out with these measures, written by hand.
+FINDINGS = Path(__file__).parent / "findings.md"
 
 #: Measures whose processor time is worth a table, where a result has them.
 _TIMED = ("wallet_creation", "payments", "seconds_to_final")
@@ -24,10 +30,16 @@ rather than compare with the absolute figures here.
 _NOTES = """\
 ## How it is measured
 
-* The platform is a real `jigap up` with default settings: SQLite with every commit synced, both
-  copies of every key synced, its own node as a second process, every block signed, guarded and
-  synced. A third process makes the load over HTTP on loopback. All three share the cores; bare
+* The platform is a real `jigap up` with default settings, but for the rates of one address and one
+  account, which are raised for the load: SQLite with every commit synced, both copies of every key
+  synced, its own node as a second process, every block signed, guarded and synced, logs and audit
+  as always. A third process makes the load over HTTP on loopback. All three share the cores; bare
   scrypt, where it is the reference, has them alone.
+* **The paper's cases** come from a load process of our own (bench/load.py), one connection for each
+  client, every request recorded; a connection that breaks is a KO, connecting is part of the time
+  of the request that needs it. The platform is started anew for each look, on a copy of one
+  prepared folder, the shield off or on; ours off, ours on, the paper's stack off, on, and the bare
+  server alternate, every other round the other way. A few requests before each look do not count.
 * A value is the median over rounds; reference and value alternate. The processor time that other
   programs took is read from the kernel: rounds in which it was more than 5 % of the machine are
   repeated, twice at most, and left out where enough others remain. Stolen time is the host's.
@@ -54,11 +66,44 @@ _NOTES = """\
 
 def table(result: dict[str, Any]) -> Table:
     """The medians, for the terminal."""
-    shown = Table(title="jigap bench", title_justify="left", box=box.SIMPLE)
-    for name in ("Measure", "Median", "Lowest - highest", "Reference", "Ratio", "Aim", "Errors"):
-        shown.add_column(name, justify="left" if name in ("Measure", "Aim") else "right")
+    shown = _terminal_table(
+        "jigap bench",
+        "Measure",
+        "Median",
+        "Lowest - highest",
+        "Reference",
+        "Ratio",
+        "Aim",
+        "Errors",
+    )
     for one in result["measures"]:
         shown.add_row(*(text.replace("**", "") for text in _cells(one)))
+    return shown
+
+
+def _terminal_table(title: str, *names: str) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for name in names:
+        is_text = name in ("Measure", "Aim", "Quantity", "Case", "Stack", "Verdict")
+        shown.add_column(name, justify="left" if is_text else "right")
+    return shown
+
+
+def _cases_table(result: dict[str, Any]) -> Table:
+    shown = _terminal_table(
+        "the paper's cases", "Case", "Stack", "Label", "Samples", "KO", "Average", "p99 ms", "Per s"
+    )
+    for one in result["cases"]["medians"]:
+        shown.add_row(
+            one["case"],
+            one["stack"],
+            one["label"],
+            str(one["samples"]),
+            str(one["ko"]),
+            f"{one['average_ms']:.1f}",
+            f"{one['p99_ms']:.1f}",
+            f"{one['throughput_per_s']:,.1f}",
+        )
     return shown
 
 
@@ -67,14 +112,42 @@ def show(result: dict[str, Any]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH_MIN)
-    console.print(table(result))
+    if result["cases"]:
+        console.print(_cases_table(result))
+    if result["measures"]:
+        console.print(table(result))
+    aims = _terminal_table("aims", "Quantity", "At least", "Aim", "Reached", "Verdict")
+    for one in _aim_rows(result):
+        aims.add_row(*one)
+    console.print(aims)
+    for one in result["failures"]:
+        console.print(f"failed: {one['part']}: {one['why']}", style="bold red", markup=False)
     machine = result["machine"]
     console.print(
         f"{machine['cores']} x {machine['processor']}, {machine['system']}, "
-        f"Python {machine['python']}; {result['elapsed_s']:.0f} s, {result['errors']} errors, "
-        f"missing from the books: {result['missing']}",
+        f"Python {machine['python']}; {result['elapsed_s']:.0f} s, {result['errors']} errors",
         style="dim",
     )
+
+
+def _aim_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Every aim: the quantity, what it should be, what it is, and whether that will do."""
+
+    def figure(value: float | None, one: dict[str, Any]) -> str:
+        if value is None:
+            return ""
+        return f"{value:.1%}" if one["percent"] else f"{value:.3g}"
+
+    return [
+        (
+            one["quantity"],
+            ("<= " if one["at_most"] else ">= ") + figure(one["least"], one),
+            ("<= " if one["at_most"] else ">= ") + figure(one["aim"], one),
+            figure(one["value"], one),
+            one["verdict"],
+        )
+        for one in result["aims"]
+    ]
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -82,11 +155,18 @@ def markdown(result: dict[str, Any]) -> str:
     by_name = {one["name"]: one for one in result["measures"]}
     parts = [
         _HEAD.format(**result),
+        "## Aims\n",
+        "Ratios of figures of this one run.\n",
+        _rows(("Quantity", "At least", "Aim", "Reached", ""), _aim_rows(result)),
+        _failure_words(result),
+        case_report.sections(result),
+        "## Everything else\n",
         _rows(
             ("Measure", "Median", "Lowest - highest", "Reference", "Ratio", "Aim", "Errors"),
             [_cells(one) for one in result["measures"]],
         ),
         _said(result),
+        *(_more(one) for one in result["measures"]),
         "## Where the time goes\n",
         "Milliseconds of processor time for each wallet or payment, median of the rounds, and how\n"
         "long clients waited.\n",
@@ -94,6 +174,7 @@ def markdown(result: dict[str, Any]) -> str:
             ("Measure", "Platform", "Node", "Load", "Cores busy", "p50 / p95 / p99 ms"),
             [_times(by_name[name]) for name in _TIMED if name in by_name],
         ),
+        FINDINGS.read_text(encoding="utf-8"),
         _NOTES.format(**result["settings"]),
         "## Machine\n",
         _rows(("", ""), [(f"{k}".replace("_", " "), f"{v}") for k, v in result["machine"].items()]),
@@ -103,7 +184,47 @@ def markdown(result: dict[str, Any]) -> str:
             [row for one in result["measures"] for row in _each_round(one)],
         ),
     ]
+    return "\n".join(part for part in parts if part)
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """The charts of the page."""
+    case_report.draw(result, folder)
+    for one in result["measures"]:
+        if "chart" in one:
+            given = one["chart"]
+            series = [
+                Series(line["name"], [(x, y) for x, y in line["points"]], number, number % 3, True)
+                for number, line in enumerate(given["series"])
+            ]
+            drawn = chart(
+                given["title"],
+                given["x"],
+                given["y"],
+                series,
+                log_x=given.get("log_x", False),
+                log_y=given.get("log_y", False),
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"bench-{one['name']}.svg").write_text(drawn, encoding="utf-8")
+
+
+def _more(one: dict[str, Any]) -> str:
+    """A measure's own table and chart, if it has some."""
+    parts = []
+    if "table" in one:
+        given = one["table"]
+        rows = [tuple(str(cell) for cell in row) for row in given["rows"]]
+        parts += [f"### {given['title']}\n", _rows(tuple(given["head"]), rows)]
+        if given.get("note"):
+            parts.append(f"{given['note']}\n")
+    if "chart" in one:
+        parts.append(f"![{one['chart']['title']}](images/bench-{one['name']}.svg)\n")
     return "\n".join(parts)
+
+
+def _failure_words(result: dict[str, Any]) -> str:
+    return "".join(f"* **Failed**: {one['part']}: {one['why']}\n" for one in result["failures"])
 
 
 def _cells(one: dict[str, Any]) -> tuple[str, ...]:
@@ -148,10 +269,7 @@ def _said(result: dict[str, Any]) -> str:
     noisy = sum(row["disturbed"] for one in result["measures"] for row in one["rounds"])
     total = sum(len(one["rounds"]) for one in result["measures"])
     said.append(f"* Other programs disturbed {noisy} of {total} rounds.")
-    said.append(
-        f"* {result['errors']} errors in {result['payments']} payments and {result['wallets']} "
-        f"wallets; tokens missing from the books at the end: {result['missing']}."
-    )
+    said.append(f"* {result['errors']} errors in all.")
     return "\n".join(said) + "\n"
 
 

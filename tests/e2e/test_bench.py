@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.platform import HAS_SHIELD
 
 pytestmark = pytest.mark.e2e
 
+#: The cases of ours that this tree can have: there may be no shield.
+CASES = ("tc1", "tc2", "tc3", "tc4") if HAS_SHIELD else ("tc1", "tc3")
 ROOT = Path(__file__).parents[2]
 MEASURES = {
     "apply_transaction",
@@ -17,6 +20,7 @@ MEASURES = {
     "directory_lookups",
     "payments",
     "seconds_to_final",
+    "books",
 }
 
 
@@ -29,27 +33,50 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
-    assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-2000:]
+    assert path.exists(), done.stderr[-4000:] + done.stdout[-2000:]
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_measures_everything_without_an_error(result: dict):
-    assert {one["name"] for one in result["measures"]} == MEASURES
+    assert result["failures"] == []
+    assert {one["name"] for one in result["measures"]} >= MEASURES
     assert result["errors"] == 0
-    assert result["missing"] == "0"
-    assert result["wallets"] == 8
-    assert result["payments"] > 5
+    (books,) = (one for one in result["measures"] if one["name"] == "books")
+    assert books["value"] == 0
 
 
 def test_every_measure_has_a_value_a_reference_and_their_ratio(result: dict):
     for one in result["measures"]:
-        assert one["value"] > 0, one["name"]
-        assert one["reference"] > 0, one["name"]
-        assert one["ratio"] > 0, one["name"]
         assert one["rounds"], one["name"]
         assert one["met"] is None or isinstance(one["met"], bool), one["name"]
+        if one["name"] in MEASURES - {"books"}:
+            assert one["value"] > 0, one["name"]
+            assert one["reference"] > 0, one["name"]
+            assert one["ratio"] > 0, one["name"]
+
+
+def test_every_client_of_the_papers_cases_sends_all_its_requests(result: dict):
+    ours = [one for one in result["cases"]["medians"] if one["stack"] == "ours"]
+    cells = {(one["case"], one["clients"]): one for one in ours}
+    expected = {"tc1": (2, 4), "tc2": (2, 4), "tc3": (5, 10), "tc4": (5, 10)}
+    for case in CASES:
+        clients = expected[case]
+        for number in clients:
+            one = cells[case, number]
+            assert one["samples"] == 2 * number
+            assert one["ko"] == 0
+            assert one["without_symid"] == 0
+            assert set(one["cpu_ms_each"]) == {"platform", "node", "load"}
+        assert cells[case, 0]["samples"] == 2 * sum(clients)
+
+
+def test_every_aim_has_its_figure_unless_the_papers_stack_is_not_there(result: dict):
+    assert len(result["aims"]) == 10
+    for one in result["aims"]:
+        if "paper's stack" in one["quantity"]:
+            assert one["verdict"] == "not measured"
 
 
 def test_says_how_well_known_and_unknown_can_be_told_apart_by_time(result: dict):
@@ -57,20 +84,11 @@ def test_says_how_well_known_and_unknown_can_be_told_apart_by_time(result: dict)
     assert all(0 <= row["known_slower_share"] <= 1 for row in one["rounds"])
 
 
-def test_mann_whitney_tells_what_differs_from_what_does_not():
-    from bench.directory import mann_whitney
-
-    low, high = [float(n) for n in range(50)], [float(n) + 100 for n in range(50)]
-    assert mann_whitney(high, low)[0] == 1
-    assert mann_whitney(high, low)[1] < 1e-6
-    assert mann_whitney(low, low) == (0.5, 1.0)
-
-
 def test_an_older_result_without_a_measure_still_makes_a_page(result: dict):
     from bench import report
 
     older = [one for one in result["measures"] if one["name"] != "directory_lookups"]
-    page = report.markdown(result | {"measures": older})
+    page = report.markdown(result | {"measures": older, "cases": {}})
     assert "told by its time" not in page
     assert "told by its time" in report.markdown(result)
 
@@ -82,10 +100,14 @@ def test_names_the_machine_and_who_else_used_it(result: dict):
         assert all(0 <= row["foreign"] <= 1 for row in one["rounds"]), one["name"]
 
 
-def test_the_page_is_made_from_the_result(result: dict):
+def test_the_page_and_its_charts_are_made_from_the_result(result: dict, tmp_path: Path):
     from bench import report
 
     page = report.markdown(result)
     for one in result["measures"]:
         assert one["title"] in page
     assert result["machine"]["processor"] in page
+    report.draw(result, tmp_path)
+    for case in CASES:
+        assert f"images/bench-{case}.svg" in page
+        assert "<svg" in (tmp_path / f"bench-{case}.svg").read_text(encoding="utf-8")
