@@ -11,6 +11,7 @@ NODE_PORT ?= 8545
 SEED    ?=
 KILLS   ?= 500
 T       ?= tests
+WORKERS ?= 3
 
 LOCKED  := $(VENV)/.locked
 LINKED  := $(VENV)/.linked
@@ -30,8 +31,8 @@ run: $(LINKED) ## Start the platform with demo people and keep serving (DATA=, P
 demo: $(LINKED) ## The main job from sign-up to audit in a temporary folder, under 30 seconds
 	@exec $(BIN)/jigap demo
 
-test: setup ## The whole suite (T=tests/unit for a part of it)
-	$(BIN)/python -m pytest $(T)
+test: setup ## The whole suite (T=tests/unit for a part of it, WORKERS=0 in one process)
+	@scripts/run-tests $(BIN) $(WORKERS) $(T)
 
 check: setup ## Format, lint, strict types, floors, generated documents
 	$(BIN)/ruff format --check .

@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import jigap.app.wiring  # noqa: F401  (declares every table)
 from jigap.database import Database, metadata, sqlite_url
@@ -22,15 +23,35 @@ from tests.leaks import (  # noqa: F401  (pytest finds its hooks here by their n
     pytest_runtest_logreport,
     pytest_sessionfinish,
     pytest_terminal_summary,
+    pytest_testnodedown,
 )
 
 ROOT = Path(__file__).parent.parent
 FAULT_SEED = int(os.environ.get("JIGAP_FAULT_SEED") or random.SystemRandom().randrange(2**32))
+os.environ["JIGAP_FAULT_SEED"] = str(FAULT_SEED)  # workers of pytest-xdist take it from here
 FAULT_KILLS = int(os.environ.get("JIGAP_FAULT_KILLS") or 20)
 
 
 def pytest_report_header() -> str:
     return f"fault seed: {FAULT_SEED} (again: make fault SEED={FAULT_SEED}), kills: {FAULT_KILLS}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Scheduling(config, log)
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Which tests stay together on one worker; any others go to the worker that is free first.
+
+    A module of ``e2e`` or ``interop`` often has a platform for all its tests, and each worker that
+    has some of them would start another. (Marks for groups would say the same of each module, but
+    pytest-xdist 3.8 does not hear them under pytest 9.2.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, _ = nodeid.partition("::")
+        return path if path.startswith(("tests/e2e/", "tests/interop/")) else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

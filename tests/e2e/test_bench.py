@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bench.platform import HAS_SHIELD
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.alone
 
 #: The cases of ours that this tree can have: there may be no shield.
 CASES = ("tc1", "tc2", "tc3", "tc4") if HAS_SHIELD else ("tc1", "tc3")

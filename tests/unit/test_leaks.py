@@ -143,9 +143,37 @@ def test_a_clean_run_passes(tmp_path: Path):
     assert "1 secrets looked for" in done.stdout
 
 
-def run(folder: Path) -> "subprocess.CompletedProcess[str]":
+def test_what_one_worker_knows_is_looked_for_in_what_another_heard(tmp_path: Path):
+    """Each of the two tests waits until the other has begun, so both workers are in it."""
+    meet = "def meet(mine, other):\n (HERE / mine).touch()\n" + (
+        " end = time.monotonic() + 60\n"
+        " while not (HERE / other).exists():\n"
+        "  assert time.monotonic() < end\n  time.sleep(0.01)\n"
+    )
+    (tmp_path / "test_two.py").write_text(
+        f"{HEAD}import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n{meet}"
+        f"def test_knows():\n meet('one', 'two')\n LEAKS.secret('password', {PLANTED!r})\n"
+        f"def test_hears():\n meet('two', 'one')\n"
+        f" logging.getLogger('jigap').info('%s', {PLANTED!r})\n"
+    )
+    done = run(tmp_path, "-n2")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert f"LEAKED: password '{PLANTED}' in log of jigap" in done.stdout
+
+
+def test_a_worker_that_dies_with_what_it_heard_fails_the_run(tmp_path: Path):
+    (tmp_path / "test_dies.py").write_text(
+        f"{HEAD}import os\ndef test_dies():\n os._exit(0)\ndef test_passes():\n pass\n"
+    )
+    done = run(tmp_path, "-n1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NOT SEARCHED: the logs of worker gw0" in done.stdout
+
+
+def run(folder: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     """A whole run of pytest over a folder, with nothing of ours but the search."""
-    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.leaks", "-c", "/dev/null"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.leaks", "-c", "/dev/null", *more]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), str(folder)],
         cwd=ROOT,

@@ -93,6 +93,7 @@ async def test_threads_are_at_low_priority_and_ours_is_not(pool):
     assert priority() == before
 
 
+@pytest.mark.alone
 async def test_the_loop_keeps_ticking_while_every_thread_derives():
     """The longest pause of the loop stays far below the second that one derivation takes here."""
     pool = KdfPool(0, queue_max=100)

@@ -239,6 +239,7 @@ async def test_a_full_pool_counts_nothing(held):
     assert (await row(held)).attempts == 0
 
 
+@pytest.mark.alone
 async def test_reads_stay_quick_while_every_thread_derives(sqlite_database, tmp_path):
     """Looking at things is what people do while they wait; the bound is generous."""
     async with bench(sqlite_database, tmp_path) as held:

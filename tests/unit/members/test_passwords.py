@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from jigap.members import Argon2Pool, PasswordsBusy, hash_password
@@ -31,6 +32,7 @@ def test_nobody_s_hash_costs_what_everybody_s_does() -> None:
     assert extract_parameters(module._NOBODY) == extract_parameters(hash_password("x" * 8))
 
 
+@pytest.mark.alone
 async def test_nobody_matches_after_the_same_work() -> None:
     pool = Argon2Pool(threads=1)
     known = await pool.hash("correct horse")

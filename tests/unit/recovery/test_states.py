@@ -74,7 +74,7 @@ def test_nobody_approves_before_the_time_or_for_themselves(found):
         approved(found, "mb_1", 5_000)
 
 
-@pytest.mark.parametrize("state", set(State) - {State.WAITING, State.APPROVED_ONCE})
+@pytest.mark.parametrize("state", sorted({*State} - {State.WAITING, State.APPROVED_ONCE}))
 def test_every_other_state_takes_no_approval(state):
     with pytest.raises(RecoveryNotThere) as there:
         approved(replace(WAITING, state=state), "op_2", 5_000)
