@@ -3,8 +3,10 @@
 It reads blocks in order, one database transaction each, in which everything a block means is
 written: index, ended payments, events, refills ahead of need. Between blocks it signs what was
 wished (gas refills, token operations: it alone holds the service keys), puts lanes on the wire in
-nonce order, sends the same bytes again after any doubt, and cancels what is past its deadline. From
-time to time it seals the audit trail.
+nonce order, sends the same bytes again after any doubt, and cancels what is past its deadline.
+
+What is not money runs beside that, in loops of its own: it asks for the SymIDs of new wallets, and
+keeps house (``housekeeping``). Whatever goes wrong there, payments go on.
 
 It keeps nothing in memory that it could not read again: killed at any instant, it starts over from
 the database and the chain.
@@ -18,14 +20,14 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from jigap import auditor, events, index, lanes, members, realname, recovery, tokens, transfers
-from jigap.audit import Sealer
+from jigap import auditor, events, index, lanes, members, tokens, transfers
 from jigap.ca import CertificateAuthority
 from jigap.chain import sct20, symid
 from jigap.chain.transaction import TYPE_REMIT, TYPE_SCT, Transaction
 from jigap.clock import Clock
 from jigap.database import Database
 from jigap.events import Bell
+from jigap.housekeeping import Housekeeping, for_ever
 from jigap.keys import KeyRing
 from jigap.lanes import Departure, LaneView, Outgoing, State, TagKeys
 from jigap.node.client import (
@@ -36,7 +38,6 @@ from jigap.node.client import (
     RpcError,
     Submitted,
 )
-from jigap.privacy import Retention
 from jigap.refusal import Kind, Refusal
 from jigap.settings import Settings
 from jigap.steps import step
@@ -47,7 +48,6 @@ log = logging.getLogger("jigap.dispatcher")
 QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
-FORGET_PAUSE_S = 60
 LOST_PAUSE_S = 0.05
 #: New wallets gather this long, so that many SymIDs cost one question and one write.
 CERTIFY_PAUSE_S = 0.05
@@ -88,8 +88,7 @@ class Dispatcher:
         work_node: bytes,
         work: Bell,
         news: Bell,
-        sealer: Sealer,
-        retention: Retention,
+        housekeeping: Housekeeping,
     ) -> None:
         self._database = database
         self._client = client
@@ -102,8 +101,7 @@ class Dispatcher:
         self._work_node = work_node
         self._work = work
         self._news = news
-        self._sealer = sealer
-        self._retention = retention
+        self._housekeeping = housekeeping
         self._tags = TagKeys(ring.derive("transaction-tag"))
         self._chain_id = settings.chain_id
         self._retried_ms = 0
@@ -136,9 +134,8 @@ class Dispatcher:
         """Work until cancelled. A node that is away is waited for; a forked chain ends it."""
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._carry())
-            loops.create_task(self._certify())
-            loops.create_task(self._sealer.run(self._settings.audit_seal_s))
-            loops.create_task(self._forget())
+            loops.create_task(for_ever("asking for SymIDs", self._certify, TROUBLE_PAUSE_S))
+            loops.create_task(self._housekeeping.run())
 
     async def _carry(self) -> None:
         """Blocks in, transactions out, for ever."""
@@ -164,7 +161,7 @@ class Dispatcher:
         await self._follow()
         await self._sign_wishes()
         under_way = await self._broadcast()
-        await self._housekeeping()
+        await self._look_around()
         return under_way
 
     async def _certify(self) -> None:
@@ -180,15 +177,6 @@ class Dispatcher:
             if not asked:
                 await self._work.wait(self._settings.idle_poll_ms / 1000)
             await asyncio.sleep(CERTIFY_PAUSE_S)
-
-    async def _forget(self) -> None:
-        """Erase what is due, beside everything else; whatever goes wrong, payments go on."""
-        while True:
-            try:
-                await self._retention.turn()
-            except Exception:
-                log.exception("forgetting what is due failed; it is tried again")
-            await asyncio.sleep(FORGET_PAUSE_S)
 
     # --- the chain
 
@@ -417,19 +405,12 @@ class Dispatcher:
 
     # --- the rest
 
-    async def _housekeeping(self) -> None:
+    async def _look_around(self) -> None:
         now_ms = self._clock.now_ms()
         if not 0 <= now_ms - self._retried_ms < QUEUED_RETRY_MS:
             self._retried_ms = now_ms
             if await self._database.read(self._needs_gas):
                 await self._database.write(self._refill_stranded)
-            if await self._database.read(transfers.stuck.is_due, self._settings, now_ms):
-                found = await self._database.write(transfers.stuck.note, self._settings, now_ms)
-                log.warning("no block ends %s", ", ".join(found))
-            if await self._database.read(realname.has_overdue, now_ms):
-                await self._database.write(realname.expire_overdue, now_ms)
-            if await self._database.read(recovery.has_unsettled, now_ms):
-                await self._database.write(recovery.settle, now_ms)
         if not 0 <= now_ms - self._heartbeat_ms < HEARTBEAT_MS:
             self._heartbeat_ms = now_ms
             await self._state(caught_up=True)

@@ -26,6 +26,7 @@ from jigap.database import Database, metadata
 from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.entropy import random_bytes
 from jigap.events import Bell
+from jigap.housekeeping import Housekeeping
 from jigap.keys import KdfPool, KeyRing, Vault
 from jigap.lanes import TagKeys
 from jigap.members import Directory, Wallets
@@ -277,6 +278,13 @@ class World:
             TagKeys(self.ring.derive("transaction-tag")),
             CHAIN_ID,
         )
+        self.housekeeping = Housekeeping(
+            database,
+            self.clock,
+            self.settings,
+            Sealer(database, KEYS["operator"], self.clock, Path("unwritten"), _keep_nothing),
+            Retention(database, self.vault.files, self.clock, self.settings),
+        )
         self.dispatcher = Dispatcher(
             database,
             node,  # type: ignore[arg-type]
@@ -291,8 +299,7 @@ class World:
             OPERATOR,
             self.work,
             self.news,
-            Sealer(database, KEYS["operator"], self.clock, Path("unwritten"), _keep_nothing),
-            Retention(database, self.vault.files, self.clock, self.settings),
+            self.housekeeping,
         )
 
     async def turn(self, times: int = 1, *, blocks: bool = True) -> None:
@@ -302,6 +309,7 @@ class World:
             if blocks:
                 self.node.mine()
         await self.dispatcher.turn()
+        await self.housekeeping.tell_stuck()
 
     async def add_member(self, login: str) -> str:
         """A verified member with an active wallet."""

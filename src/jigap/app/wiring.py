@@ -15,6 +15,7 @@ from jigap.clock import Clock, SystemClock
 from jigap.database import Database, sqlite_url
 from jigap.dispatcher import Dispatcher, ServiceAccount
 from jigap.events import Bell
+from jigap.housekeeping import Housekeeping
 from jigap.keys import KdfPool, KeyRing, ServiceKeys, Unlocked, Vault, write_synced
 from jigap.lanes import TagKeys
 from jigap.members import (
@@ -252,9 +253,13 @@ def build_dispatcher(app: App) -> Dispatcher:
         app.accounts.work_node,
         app.work,
         app.news,
-        Sealer(app.database, keys.signer("audit"), app.clock, app.folder.audit_head, write_synced),
-        app.retention,
+        Housekeeping(app.database, app.clock, app.settings, _sealer(app, keys), app.retention),
     )
+
+
+def _sealer(app: App, keys: ServiceKeys) -> Sealer:
+    head = app.folder.audit_head
+    return Sealer(app.database, keys.signer("audit"), app.clock, head, write_synced)
 
 
 def _opened(keys: ServiceKeys, role: str, symid: bytes) -> ServiceAccount:
