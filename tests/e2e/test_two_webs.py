@@ -23,7 +23,7 @@ from jigap.chain import symid
 from tests import postgres, processes
 from tests.e2e.client import Client, new_key, new_phone
 
-PATIENCE_S = 40
+PATIENCE_S = 120
 #: "Not now": this wallet's passphrase is being checked, or too many are.
 COME_BACK = ("passphrase_busy", "kdf_busy", "too_many_unfinished")
 

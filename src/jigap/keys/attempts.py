@@ -2,8 +2,9 @@
 
 An attempt is taken in the database *before* the key is derived and given back when the passphrase
 was right, so that neither a crash nor fifty requests at once buy a free guess. With the attempt
-goes a lease: one derivation per wallet is in flight at a time, over all processes; whoever dies
-holding it leaves one counted attempt and a lease that runs out.
+goes a lease: one derivation per wallet is in flight at a time, over all processes. Whoever holds it
+renews it, however long a busy machine takes; whoever dies holding it leaves one counted attempt and
+a lease that runs out.
 
 Waits begin after the fourth wrong passphrase in a row and grow to an hour. They stop payments from
 this wallet only: reading and receiving need no passphrase.
@@ -127,6 +128,11 @@ def give_back(connection: Connection, attempt: Attempt, now_ms: int) -> None:
     connection.execute(_GIVE_BACK, given)
 
 
+def renew(connection: Connection, attempt: Attempt, now_ms: int) -> None:
+    """The holder is still at work: the lease, if it is still the holder's, runs from now on."""
+    _change_lease(connection, attempt, busy_until_ms=now_ms + LEASE_MS)
+
+
 def keep(connection: Connection, attempt: Attempt, now_ms: int) -> None:
     """The passphrase was wrong: the attempt stays, the wait begins now, the lease ends."""
     _end_lease(connection, attempt, retry_at_ms=now_ms + wait_ms(attempt.number))
@@ -141,12 +147,15 @@ def undo(connection: Connection, attempt: Attempt) -> None:
 
 
 def _end_lease(connection: Connection, attempt: Attempt, **values: int) -> None:
+    _change_lease(connection, attempt, **{"busy_until_ms": 0, "busy_token": None, **values})
+
+
+def _change_lease(connection: Connection, attempt: Attempt, **values: int | None) -> None:
     mine = (
         keystores.c.wallet_id == attempt.key.wallet_id,
         keystores.c.busy_token == attempt.token,
     )
-    ended = {"busy_until_ms": 0, "busy_token": None, **values}
-    connection.execute(update(keystores).where(*mine).values(**ended))
+    connection.execute(update(keystores).where(*mine).values(**values))
 
 
 def _why_not(connection: Connection, wallet_id: str, now_ms: int) -> Refusal:

@@ -14,7 +14,7 @@ than one ``with`` block and to let it appear in no representation, log or error.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,8 @@ T = TypeVar("T")
 TURNS_MAX = 64
 #: How long to wait for a lease that another process holds.
 LEASE_WAIT_S = 5.0
+#: How often a lease is renewed by who holds it.
+RENEW_S = attempts.LEASE_MS / 1000 / 4
 #: How long to wait before asking a busy database again.
 BUSY_PAUSE_S = 0.05
 
@@ -246,18 +248,19 @@ class Vault:
         async with self._turn(wallet_id):
             with self._pool.place() as place:
                 attempt = await self._take(wallet_id, counted=True)
-                try:
-                    opened = await place.run(self._open, attempt.key, normalized(passphrase))
-                except PassphraseWrong as wrong:
-                    await self._settle(attempts.keep, attempt, self._clock.now_ms())
-                    raise _told(wrong, attempt) from None
-                except BaseException:
-                    await self._settle(attempts.undo, attempt)
-                    raise
-                try:
-                    return await then(place, attempt, opened)
-                finally:
-                    await self._settle(attempts.give_back, attempt, self._clock.now_ms())
+                async with self._renewed(attempt):
+                    try:
+                        opened = await place.run(self._open, attempt.key, normalized(passphrase))
+                    except PassphraseWrong as wrong:
+                        await self._settle(attempts.keep, attempt, self._clock.now_ms())
+                        raise _told(wrong, attempt) from None
+                    except BaseException:
+                        await self._settle(attempts.undo, attempt)
+                        raise
+                    try:
+                        return await then(place, attempt, opened)
+                    finally:
+                        await self._settle(attempts.give_back, attempt, self._clock.now_ms())
 
     async def _imported(
         self,
@@ -274,7 +277,8 @@ class Vault:
                 try:
                     must_be_the_key_of(lease.key, opened)
                     also = changed_by(member_id)
-                    return await self._put_away(place, lease.key, opened, text, also)
+                    async with self._renewed(lease):
+                        return await self._put_away(place, lease.key, opened, text, also)
                 finally:
                     await self._settle(attempts.undo, lease)
 
@@ -289,7 +293,8 @@ class Vault:
                     label = Label(key.wallet_id, key.public_key_hash, key.version)
                     opened = handover.reveal(sealed, request_id, label, self._ring)
                     must_be_the_key_of(key, opened)
-                    return await self._put_away(place, key, opened, text, also)
+                    async with self._renewed(lease):
+                        return await self._put_away(place, key, opened, text, also)
                 except (copies.KeystoreChanged, DatabaseUnavailable):
                     raise  # the row may name this version: by another, or by us
                 except Refusal:  # the row was not written, so nobody needs the file
@@ -318,6 +323,24 @@ class Vault:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, 0.05)
+
+    @asynccontextmanager
+    async def _renewed(self, attempt: Attempt) -> AsyncIterator[None]:
+        """Keep the lease alive: on a machine that is busy a derivation may outlast it.
+
+        Otherwise others would begin meanwhile, and their attempts, though right, make it wait.
+        """
+        renewing = asyncio.create_task(self._renew(attempt))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, attempt: Attempt) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            with suppress(DatabaseBusy, DatabaseUnavailable):  # there is time for another go
+                await self._database.write(attempts.renew, attempt, self._clock.now_ms())
 
     async def _settle(self, fn: Callable[..., None], *args: Any) -> None:
         """Settle attempt and lease, however busy the database is: the passphrase was tried."""

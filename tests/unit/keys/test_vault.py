@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 import unicodedata
 
@@ -271,6 +272,49 @@ async def test_a_foreign_lease_is_waited_for_and_then_told(held_on_both, monkeyp
     held.clock.advance(attempts.LEASE_MS)
     async with held.vault.unlocked("wa_1", PASSPHRASE):
         pass
+
+
+async def test_a_lease_is_renewed_while_its_holder_works(held_on_both, monkeypatch):
+    """A busy machine derives slowly: nobody else begins, and no right guess is counted."""
+    held = held_on_both
+    monkeypatch.setattr(vault, "RENEW_S", 0.01)
+    await held.wallet()
+    begun, go_on = threading.Event(), threading.Event()
+    open_ = held.vault._open
+
+    def slow(*given):
+        begun.set()
+        assert go_on.wait(30)
+        return open_(*given)
+
+    monkeypatch.setattr(held.vault, "_open", slow)
+    first = asyncio.create_task(held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER))
+    await asyncio.to_thread(begun.wait, 30)
+    for _ in range(3):
+        held.clock.advance(attempts.LEASE_MS - 1)
+        async with asyncio.timeout(30):
+            while (await row(held)).busy_until_ms < held.clock.now_ms() + attempts.LEASE_MS:
+                await asyncio.sleep(0.01)
+    with pytest.raises(PassphraseBusy):
+        now_ms = held.clock.now_ms()
+        await held.database.write(attempts.take, "wa_1", token=bytes(16), now_ms=now_ms)
+    go_on.set()
+    assert await first == 2
+    found = await row(held)
+    assert (found.attempts, found.busy_until_ms, found.busy_token) == (0, 0, None)
+    await asyncio.sleep(0.05)
+    assert (await row(held)).busy_until_ms == 0, "nobody renews what has ended"
+
+
+async def test_who_has_lost_a_lease_does_not_renew_it(held_on_both):
+    held = held_on_both
+    await held.wallet()
+    now_ms = held.clock.now_ms()
+    mine = await held.database.write(attempts.take, "wa_1", token=b"a" * 16, now_ms=now_ms)
+    now_ms += attempts.LEASE_MS
+    await held.database.write(attempts.take, "wa_1", token=b"b" * 16, now_ms=now_ms)
+    await held.database.write(attempts.renew, mine, now_ms + 5_000)
+    assert (await row(held)).busy_until_ms == now_ms + attempts.LEASE_MS
 
 
 async def test_a_cancelled_request_settles_its_attempt(held_on_both):
