@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -17,10 +19,12 @@ from typing import IO, Any
 from tests.leaks import LEAKS
 
 JIGAP = [sys.executable, "-m", "jigap.cli"]
-READY_TIMEOUT_S = 60
+#: Generous, for tests run beside others; who waits this long has a test that fails.
+READY_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
 
 
-def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, **given: str):
+def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 180, **given: str):
     """Run one command to its end; the answer has returncode, stdout and stderr."""
     return subprocess.run(
         [*JIGAP, *map(str, arguments)],
@@ -33,10 +37,12 @@ def run(*arguments: str | Path, input_: str | None = None, timeout_s: int = 60, 
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago, and that nobody is given who asks for any."""
+    while True:
+        port = 16_384 + secrets.randbelow(16_384)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -48,6 +54,7 @@ class Running:
     log: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     ready: dict[str, Any] = field(default_factory=dict)
+    operator_token: str = ""  # of the demo operator's session, once somebody has signed in
 
     def heard(self, line: str | None) -> None:
         """Take a line of stderr; an error is whatever is not said for information."""
@@ -68,7 +75,7 @@ class Running:
         """The demo person with this role."""
         return next(one for one in self.ready["people"] if one["role"] == role)
 
-    def stop(self, timeout_s: float = 20) -> int:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         """SIGTERM, and the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -78,7 +85,7 @@ class Running:
         """SIGKILL, as a power cut does to a process."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(20)
+        self.process.wait(STOP_TIMEOUT_S)
 
 
 def start(*arguments: str | Path, **given: str) -> Running:

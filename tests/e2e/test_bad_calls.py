@@ -26,7 +26,7 @@ class Node:
 
     def post(self, content: bytes, **headers: str) -> httpx.Response:
         given = {"Content-Type": "application/json"} | headers
-        return httpx.post(self.rpc, content=content, headers=given, timeout=10)
+        return httpx.post(self.rpc, content=content, headers=given, timeout=60)
 
     def call(self, method: str, *params: Any) -> dict[str, Any]:
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -256,7 +256,7 @@ def test_after_all_this_the_node_makes_blocks(node: Node) -> None:
 
 
 def await_receipt(node: Node, sent: SignedTransaction) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while node.call("sym_getTransactionReceipt", "0x" + sent.hash.hex())["result"] is None:
         assert time.monotonic() < end, "it was never mined"
         time.sleep(0.05)

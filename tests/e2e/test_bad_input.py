@@ -267,7 +267,7 @@ def test_what_is_not_http_is_refused(shared_platform: processes.Running, garbage
 
 def asked_raw(url: str, request: str) -> tuple[int, bytes]:
     """Status and body of whatever comes back for these bytes."""
-    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=60) as wire:
         wire.sendall(request.encode("latin-1"))
         with wire.makefile("rb") as answer:
             head, _, body = answer.read().partition(b"\r\n\r\n")

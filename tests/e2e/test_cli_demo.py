@@ -3,9 +3,12 @@
 import json
 from decimal import Decimal
 
+import pytest
+
 from tests import processes
 
 
+@pytest.mark.alone
 def test_demo_does_the_main_job_and_says_so():
     done = processes.run("demo", "--json", timeout_s=120)
     assert done.returncode == 0, done.stderr

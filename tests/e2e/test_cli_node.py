@@ -11,7 +11,7 @@ from tests.e2e.test_cli_up import says_one_line
 def rpc(url: str, method: str, *params: object):
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)["result"]
 
 

@@ -42,7 +42,7 @@ class Here:
 
     def messages(self, phone: str) -> list[str]:
         """The texts on a phone, the newest first."""
-        found = httpx.get(self.inbox, params={"phone": phone}, timeout=20).json()
+        found = httpx.get(self.inbox, params={"phone": phone}, timeout=60).json()
         return [one["text"] for one in found["messages"]]
 
     def code(self, phone: str) -> str:
@@ -51,7 +51,7 @@ class Here:
         assert match is not None
         return match[0]
 
-    def wait_for(self, true: Callable[[], bool], seconds: float = 20) -> None:
+    def wait_for(self, true: Callable[[], bool], seconds: float = 60) -> None:
         """Come back when it is true."""
         end = time.monotonic() + seconds
         while not true():
@@ -62,7 +62,7 @@ class Here:
         """Make the agency misbehave."""
         url = self.inbox.removesuffix("/inbox") + "/simulated/mode"
         wish = {"mode": mode, "times": times}
-        assert httpx.put(url, json=wish, timeout=20).status_code == 200
+        assert httpx.put(url, json=wish, timeout=60).status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_from_sign_up_to_a_wallet_and_a_payment_to_the_number(here: Here):
     assert wallet.json()["state"] == "active"
     asked = {"method": "citizen_getCitizenBySymID", "params": [symid, "latest"]}
     asked |= {"jsonrpc": "2.0", "id": 1}
-    citizen = httpx.post(here.running.rpc, json=asked, timeout=20).json()["result"]
+    citizen = httpx.post(here.running.rpc, json=asked, timeout=60).json()["result"]
     assert citizen["vFlag"] == "0x2"  # verified by phone
     found = here.operator.get(f"recipients?phone={phone}")
     assert [one["masked_name"] for one in found] == ["김*지"]
@@ -164,7 +164,7 @@ def test_a_late_message_still_counts(here: Here):
     member, phone = here.member(), phone_ending("9005")
     check = request(member, phone).json()
     assert here.messages(phone) == []
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not here.messages(phone) and time.monotonic() < end:
         time.sleep(0.2)
     assert confirm(member, check, here.code(phone)).json()["state"] == "confirmed"

@@ -22,7 +22,7 @@ from tests import processes
 from tests.e2e.client import Client, new_key
 from tests.e2e.test_cli_up import arguments
 
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 
 @dataclass

@@ -74,7 +74,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(shared_platform: processes.Running) -> Iterator[Server]:
     stranger = Client.at(shared_platform.url)
-    operator = stranger.operator(shared_platform)
+    operator = stranger.operator_anew(shared_platform)
     member, other = stranger.member(operator), stranger.member(operator)
     token = operator.new_token()
     operator.mint(token, member, "1000000")
@@ -137,7 +137,7 @@ def test_the_api_is_as_it_is_described(
                 _name_what_is_there(case, server, who)
             token = server.token_of(who, case)
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            response = case.call_and_validate(headers=headers, checks=CHECKS, timeout=40)
+            response = case.call_and_validate(headers=headers, checks=CHECKS, timeout=90)
             statuses[response.status_code] += 1
             _code_is_described(case, response)
 

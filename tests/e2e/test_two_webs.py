@@ -90,7 +90,7 @@ def second_dispatcher(data: Path, environment: dict[str, str]) -> Iterator[None]
         yield
         assert waiting.poll() is None
         waiting.terminate()
-        assert waiting.communicate(timeout=20) == ("", "")
+        assert waiting.communicate(timeout=60) == ("", "")
     finally:
         waiting.kill()
         waiting.communicate()

@@ -29,7 +29,7 @@ from jigap.transfers import Order, Transfer
 T = TypeVar("T")
 
 OLD, NEW = "the old passphrase", "the new passphrase"
-PATIENCE_S = 40
+PATIENCE_S = 120
 #: What a crash may leave beside the copies that count: a file too many.
 HARMLESS = {Fault.FILE_STRAY, Fault.ROW_MISSING}
 

@@ -31,7 +31,7 @@ def scenario(data: Path, rpc: str, crash_at: str = "") -> subprocess.CompletedPr
         [sys.executable, "-m", "tests.fault.scenario", str(data), rpc],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=environment,
         cwd=root,
     )
@@ -86,7 +86,7 @@ def test_a_crash_of_the_node_loses_nothing(name: str, point: str, tmp_path: Path
     try:
         assert node.process.wait(60) == CRASHED
         again = start_node(tmp_path, port)
-        out, err = platform.communicate(timeout=120)
+        out, err = platform.communicate(timeout=300)
         assert_whole(subprocess.CompletedProcess(platform.args, platform.returncode, out, err))
     finally:
         platform.kill()

@@ -27,7 +27,7 @@ def crash_at(point: str) -> tuple[int, str]:
         env={"PYTHONPATH": str(SOURCE.parent), "JIGAP_CRASH_AT": point},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.stderr == ""
     return done.returncode, " ".join(done.stdout.split())

@@ -36,7 +36,7 @@ async def crash(held, deed, point):
     arguments += [held.database.url, str(held.root.parent), deed]
     environment = os.environ | {"JIGAP_CRASH_AT": point, "PYTHONPATH": "src:."}
     done = await asyncio.to_thread(
-        subprocess.run, arguments, env=environment, capture_output=True, text=True, timeout=60
+        subprocess.run, arguments, env=environment, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == CRASHED, done.stderr
 

@@ -25,7 +25,7 @@ async def crash(it, login, folder, point):
     arguments += [it.here.database.url, str(folder), login]
     environment = os.environ | {"JIGAP_CRASH_AT": point, "PYTHONPATH": "src:."}
     done = await asyncio.to_thread(
-        subprocess.run, arguments, env=environment, capture_output=True, text=True, timeout=60
+        subprocess.run, arguments, env=environment, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == CRASHED, done.stderr
 
