@@ -165,7 +165,6 @@ class PasswordResets:
         )
         member_id = row.id if row is not None and matches and _is_active(row) else None
         reset = Reset(entropy.new_id("pr", now_ms), False, now_ms + self._ttl_ms)
-        forget_resets(connection, now_ms)
         connection.execute(
             insert(password_resets).values(
                 id=reset.id,
@@ -281,7 +280,7 @@ class PasswordResets:
 
 
 def forget_resets(connection: Connection, now_ms: int) -> None:
-    """Forget password resets that were over a day ago."""
+    """Forget password resets that were over a day ago; the dispatcher does, every hour."""
     old = password_resets.c.expires_ms < now_ms - KEPT_MS
     connection.execute(delete(password_resets).where(old))
 
