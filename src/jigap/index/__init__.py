@@ -46,6 +46,7 @@ from jigap.index.records import is_active as is_active
 from jigap.index.records import is_citizen as is_citizen
 from jigap.index.records import place as place
 from jigap.index.records import tagged as tagged
+from jigap.index.records import times_of as times_of
 from jigap.index.records import transaction as transaction
 from jigap.index.records import transactions_in as transactions_in
 from jigap.index.records import transactions_of as transactions_of

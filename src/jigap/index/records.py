@@ -132,6 +132,11 @@ def _block(number: Any) -> Any:
     return select(chain_blocks).where(chain_blocks.c.number == number)
 
 
+def times_of(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """When the blocks of these numbers were made, in milliseconds, those that are indexed."""
+    return dict(map(tuple, _by_keys(connection, _TIMES, numbers)))
+
+
 # --- accounts, tokens, citizens
 
 
@@ -483,6 +488,9 @@ def _save(
 
 
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_TIMES = select(chain_blocks.c.number, chain_blocks.c.time_ms).where(
+    chain_blocks.c.number.in_(_KEYS)
+)
 _A, _C, _H = chain_accounts.c, chain_citizens.c, chain_holdings.c
 _ACCOUNTS = select(_A.symid, _A.balance_hug, _A.nonce, _A.deposit_hug).where(_A.symid.in_(_KEYS))
 _CITIZENS = select(_C.symid, _C.block_number).where(_C.symid.in_(_KEYS))
@@ -494,7 +502,7 @@ _HOLDINGS = select(_H.symid, _H.balance).where(
 
 
 def _by_keys(
-    connection: Connection, query: AnySelect, keys: Iterable[bytes], **given: bytes
+    connection: Connection, query: AnySelect, keys: Iterable[Any], **given: bytes
 ) -> Iterator[AnyRow]:
     """The rows of ``query`` for its parameter ``keys``, asked for in portions."""
     waiting = list(keys)

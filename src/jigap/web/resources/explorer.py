@@ -3,6 +3,8 @@
 Everything comes from the index, so that one answer is as of one height.
 """
 
+from collections.abc import Sequence
+
 from litestar import Router, get
 from sqlalchemy import Connection
 
@@ -129,12 +131,26 @@ def _readable(request: AnyRequest, text: str) -> bytes:
 
 def _transaction(connection: Connection, hash_: bytes) -> TransactionShown | None:
     found = index.transaction(connection, hash_)
-    return None if found is None else _shown(connection, found)
+    return None if found is None else _shown(connection, [found])[0]
 
 
-def _shown(connection: Connection, found: index.IndexedTransaction) -> TransactionShown:
-    mined_in = index.block(connection, found.block_number)
-    token = tokens.by_contract(connection, found.contract) if found.contract else None
+def _shown(
+    connection: Connection, found: Sequence[index.IndexedTransaction]
+) -> list[TransactionShown]:
+    """Transactions as they are answered; what they share is looked up once."""
+    height = index.height(connection)
+    times = index.times_of(connection, {one.block_number for one in found})
+    contracts = {one.contract for one in found if one.contract}
+    known = {contract: tokens.by_contract(connection, contract) for contract in contracts}
+    return [
+        _one_shown(one, times.get(one.block_number), known.get(one.contract or b""), height)
+        for one in found
+    ]
+
+
+def _one_shown(
+    found: index.IndexedTransaction, time_ms: int | None, token: tokens.Token | None, height: int
+) -> TransactionShown:
     amount = None
     if found.amount is not None and (token is not None or found.contract is None):
         amount = format_amount(found.amount, token.decimals if token else 18)
@@ -142,7 +158,7 @@ def _shown(connection: Connection, found: index.IndexedTransaction) -> Transacti
         hash=hex_of(found.hash),
         block_number=found.block_number,
         position=found.position,
-        time=None if mined_in is None else time_of(mined_in.time_ms),
+        time=None if time_ms is None else time_of(time_ms),
         succeeded=found.succeeded,
         err_code=found.err_code,
         kind=found.kind,
@@ -156,7 +172,7 @@ def _shown(connection: Connection, found: index.IndexedTransaction) -> Transacti
         nonce=found.nonce,
         fee_hug=str(found.fee_hug),
         extra_data=hex_of(found.extra_data),
-        confirmations=max(index.height(connection) - found.block_number + 1, 1),
+        confirmations=max(height - found.block_number + 1, 1),
     )
 
 
@@ -207,7 +223,7 @@ def _history(
 ) -> Page[TransactionShown]:
     found = index.transactions_of(connection, symid, before, size + 1)
     next_ = str(found[size - 1].place) if len(found) > size else None
-    return Page([_shown(connection, one) for one in found[:size]], next_)
+    return Page(_shown(connection, found[:size]), next_)
 
 
 def _place(cursor: str | None) -> int | None:
