@@ -15,6 +15,10 @@
     platform       a real `jigap up` with members who are ready to begin
     wallets        new wallets over HTTP until they have their SymIDs, against bare scrypt
     payments       payments over HTTP until they are final: how many, and how soon
+    mixed          balances while wallets are made
+    population     memory and start-up by members, who are made up
+    explorer       reading transactions, blocks and accounts
+    growth         blocks and state roots as the state grows to a million accounts
     report         tables on the terminal and docs/performance.md; case_report: the cases' part
     charts         lines as SVG
 

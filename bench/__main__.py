@@ -21,7 +21,19 @@ from typing import Any
 import uvloop
 from rich.console import Console
 
-from bench import chain, everyday, machine, medians, paper_stack, report, wallets
+from bench import (
+    chain,
+    everyday,
+    explorer,
+    growth,
+    machine,
+    medians,
+    mixed,
+    paper_stack,
+    population,
+    report,
+    wallets,
+)
 from bench.cases import CASES, Cases
 from bench.plan import FULL, QUICK, Plan, Say
 from jigap.settings import Settings
@@ -37,6 +49,10 @@ Part = Callable[[Plan, Say, Path], Awaitable[list[dict[str, Any]]]]
 PARTS: dict[str, Part] = {
     "chain": chain.run,
     "tc5": everyday.run,
+    "tc6": mixed.run,
+    "tc7": population.run,
+    "tc8": explorer.run,
+    "tc9": growth.run,
 }
 
 

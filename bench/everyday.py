@@ -68,6 +68,11 @@ async def _measures(
         *rounds,
     )
     found.append(summary(payments.RATE, taken))
+    taken = await repeat(
+        lambda: payments.accepted_round(client, meter, payers, plan.payments_s, plan.scrypt_s),
+        *rounds,
+    )
+    found.append(summary(payments.ACCEPTED, taken))
 
     say("seconds to final")
     taken = await repeat(
@@ -76,7 +81,10 @@ async def _measures(
         ),
         *rounds,
     )
-    found.append(summary(payments.DELAY, taken))
+    block_min_ms = Settings.block_min_ms
+    shown, wrong = await payments.at_rates(client, meter, payers, block_min_ms, quick=plan.quick)
+    taken[0].errors.update(wrong)
+    found.append(summary(payments.DELAY, taken) | shown)
     missing = float(await payments.missing(client, payers))
     wrong = {"tokens missing": 1} if missing else {}
     found.append(summary(BOOKS, [Round(missing, None, 0.0, wrong)]))

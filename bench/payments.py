@@ -1,4 +1,4 @@
-"""Payments over HTTP until they are final: how many, and how soon.
+"""TC5: payments over HTTP until they are final: how many, and how soon.
 
 Every payment is one POST with the payer's passphrase, which opens the key anew each time, and with
 ``Prefer: wait``: the answer comes when the payment is in a block and that block is in the index.
@@ -8,8 +8,10 @@ what the payers hold together.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -35,6 +37,19 @@ DELAY = Measure(
     at_most=True,
 )
 
+ACCEPTED = Measure(
+    "payments_accepted",
+    "Payments accepted, nobody waiting",
+    "/s",
+    "scrypt",
+)
+
+#: Fixed rates at which the time to final is taken.
+RATES_PER_S = (10, 20, 40, 60)
+RATE_S = 8.0
+QUICK_RATES_PER_S = (2, 4)
+QUICK_RATE_S = 1.0
+FINAL_TIMEOUT_S = 60
 SYMBOL = "BENCH"
 GRANT = 1_000
 WARM_UP_S = 1.0
@@ -86,16 +101,20 @@ async def _meet(client: Client, payer: Caller, neighbour: Caller) -> Payer:
 
 async def pay(client: Client, payer: Payer) -> bool:
     """One payment; whether it was final and confirmed when it was answered."""
-    body = {
+    order = _body(payer)
+    sent = await client.call(payer.caller, "POST", "transfers", order, key=_key(), wait=WAIT_S)
+    if sent is not None and sent["state"] != "confirmed":
+        client.errors[f"answered {sent['state']}"] += 1
+    return sent is not None and sent["state"] == "confirmed"
+
+
+def _body(payer: Payer) -> dict[str, str]:
+    return {
         "recipient_id": payer.recipient_id,
         "token": SYMBOL,
         "amount": "0.001",
         "passphrase": PASSPHRASE,
     }
-    sent = await client.call(payer.caller, "POST", "transfers", body, key=_key(), wait=WAIT_S)
-    if sent is not None and sent["state"] != "confirmed":
-        client.errors[f"answered {sent['state']}"] += 1
-    return sent is not None and sent["state"] == "confirmed"
 
 
 async def rate_round(
@@ -128,6 +147,96 @@ async def rate_round(
         "use": use.shown(len(counted)),
     }
     return Round(len(counted) / seconds, reference, use.foreign, client.taken_errors(), details)
+
+
+async def accepted_round(
+    client: Client, meter: Meter, payers: Sequence[Payer], seconds: float, scrypt_s: float
+) -> Round:
+    """All payers at once, each one order after the other, without waiting for any to be final.
+
+    Counted are orders that were answered with 201, and beside them those that became final in the
+    same seconds, by the platform's own clock.
+    """
+    before = scrypt.per_second(scrypt_s)
+    sent: list[tuple[Payer, str]] = []
+    meter.start()
+    began, until = time.time(), time.perf_counter() + seconds
+
+    async def order(payer: Payer) -> None:
+        while time.perf_counter() < until:
+            answer = await client.call(payer.caller, "POST", "transfers", _body(payer), key=_key())
+            if answer is not None and time.perf_counter() < until:
+                sent.append((payer, answer["id"]))
+
+    await asyncio.gather(*(order(payer) for payer in payers))
+    use = meter.use()
+    accepted = len(sent)
+    finals = await asyncio.gather(*(_final_at(client, *one) for one in sent))
+    final = sum(began <= at < began + seconds for at in finals)
+    reference = (before + scrypt.per_second(scrypt_s)) / 2
+    details = {
+        "payments": accepted,
+        "final_per_s": round(final / seconds, 1),
+        "use": use.shown(accepted),
+    }
+    return Round(accepted / seconds, reference, use.foreign, client.taken_errors(), details)
+
+
+async def _final_at(client: Client, payer: Payer, id_: str) -> float:
+    """When a payment became final, in seconds since 1970; never is infinity, and an error."""
+    give_up = time.perf_counter() + FINAL_TIMEOUT_S
+    while time.perf_counter() < give_up:
+        shown = await client.call(payer.caller, "GET", f"transfers/{id_}")
+        if shown is not None and shown["final_at"] is not None:
+            if shown["state"] != "confirmed":
+                client.errors[f"ended {shown['state']}"] += 1
+            return datetime.fromisoformat(shown["final_at"]).timestamp()
+        await asyncio.sleep(0.2)
+    client.errors["not final"] += 1
+    return float("inf")
+
+
+async def at_rates(
+    client: Client, meter: Meter, payers: Sequence[Payer], block_min_ms: int, *, quick: bool
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The time to final at several fixed rates, as a table and a chart, and what went wrong."""
+    rows, points, errors = [], [], Counter[str]()
+    for per_s in QUICK_RATES_PER_S if quick else RATES_PER_S:
+        seconds = QUICK_RATE_S if quick else RATE_S
+        one = await delay_round(client, meter, payers, per_s, seconds, block_min_ms)
+        took, use = one.details["to_final_ms"], one.details["use"]
+        errors.update(one.errors)
+        names = ("p50", "p95", "p99", "max")
+        busy = f"{use['busy']:.0%}"
+        made, wrong = one.details["payments"], sum(one.errors.values())
+        shown = [f"{took[name]:.0f}" if took else "" for name in names]
+        rows.append([str(per_s), str(made), str(wrong), *shown, busy])
+        points.append((per_s, took))
+    chart = {
+        "title": "Time to final at fixed rates",
+        "x": "payments per second",
+        "y": "milliseconds",
+        "series": [
+            {"name": name, "points": [[rate, took[name]] for rate, took in points if took]}
+            for name in ("p50", "p95", "p99")
+        ],
+    }
+    table = {
+        "title": "Time to final at fixed rates",
+        "head": [
+            "Payments/s",
+            "Payments",
+            "Errors",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "Max ms",
+            "Busy",
+        ],
+        "rows": rows,
+        "note": "An open loop; each delay counts from when the payment was due. One round each.",
+    }
+    return {"table": table, "chart": chart}, dict(errors)
 
 
 async def delay_round(

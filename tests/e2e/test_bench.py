@@ -19,8 +19,15 @@ MEASURES = {
     "wallet_creation",
     "directory_lookups",
     "payments",
+    "payments_accepted",
     "seconds_to_final",
     "books",
+    "mixed_balance_p99",
+    "population_start",
+    "population_memory",
+    "explorer_reads",
+    "growth_block",
+    "growth_root",
 }
 
 
@@ -33,7 +40,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
     )
     assert path.exists(), done.stderr[-4000:] + done.stdout[-2000:]
     return json.loads(path.read_text(encoding="utf-8"))
@@ -51,7 +58,7 @@ def test_every_measure_has_a_value_a_reference_and_their_ratio(result: dict):
     for one in result["measures"]:
         assert one["rounds"], one["name"]
         assert one["met"] is None or isinstance(one["met"], bool), one["name"]
-        if one["name"] in MEASURES - {"books"}:
+        if one["name"] in MEASURES - {"books", "explorer_reads"}:
             assert one["value"] > 0, one["name"]
             assert one["reference"] > 0, one["name"]
             assert one["ratio"] > 0, one["name"]
