@@ -20,7 +20,15 @@ from jigap.web import describe, site
 from jigap.web.problems import STATUS
 
 ANY_ROUTE = frozenset(
-    {"request_malformed", "request_invalid", "media_type_unsupported", "body_too_large"}
+    {
+        "request_malformed",
+        "request_invalid",
+        "media_type_unsupported",
+        "body_too_large",
+        "shield_refused",
+        "shield_damaged",
+        "rate_limited",
+    }
 )
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by `make docs` from {source}; edit that. -->"
@@ -123,7 +131,9 @@ def api_page() -> str:
         "The same as `/openapi.json`, to read. Amounts are decimal strings in whole tokens, times "
         "RFC 3339 in UTC. Every error is problem details with a stable `code` (see "
         "[errors](errors.md)). Besides the refusals below, any route may say `request_malformed`, "
-        "`request_invalid` or `media_type_unsupported`, and a body over 64 kB `body_too_large`.",
+        "`request_invalid` or `media_type_unsupported`, and a body over 64 kB `body_too_large`; "
+        "the shield may say `shield_refused`, `rate_limited`, and where something would be changed "
+        "`shield_damaged`.",
         "\n\n".join(sections),
     )
 

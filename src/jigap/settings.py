@@ -14,6 +14,13 @@ from typing import Any
 from jigap.refusal import Kind, Refusal
 
 FILE_NAME = "jigap.toml"
+#: What one address or one account may ask for: a load generator is one address and few accounts.
+ADDRESS_AND_ACCOUNT_RATES = (
+    "rate_address_per_s",
+    "rate_network_per_s",
+    "rate_account_per_s",
+    "rate_account_money_per_minute",
+)
 
 
 class SettingInvalid(Refusal):
@@ -188,6 +195,35 @@ class Settings:
     busy_poll_ms: int = _setting(25, "How often the dispatcher looks while payments are under way.")
     wait_max_s: int = _setting(20, "Longest `Prefer: wait=` that a request may ask for.")
     page_max: int = _setting(200, "Most rows in one page of a list.")
+    shield: str = _setting(
+        "on", "on; or off, which is for measuring, and for where another shield stands in front."
+    )
+    shield_countries: str = _setting(
+        "KR", "Countries whose addresses may come in, codes with commas between; * means all."
+    )
+    development: str = _setting(
+        "",
+        "1: private addresses may come in, 0: not; empty means: while host is a loopback address "
+        "and no proxies are listed.",
+    )
+    proxies: str = _setting(
+        "",
+        "Our own reverse proxies, ranges with commas: only they may say where a request is from.",
+    )
+    proxy_header: str = _setting(
+        "x-forwarded-for", "The header in which our proxies say so, a list with commas."
+    )
+    rate_address_per_s: int = _setting(100, "Requests per second from one network address.")
+    rate_network_per_s: int = _setting(400, "Requests per second from one /24 (IPv6: /64).")
+    rate_guesses_per_minute: int = _setting(
+        120, "Sign-ins, sign-ups and password resets per minute from one network address."
+    )
+    rate_account_per_s: int = _setting(50, "Requests per second in all sessions of one member.")
+    rate_account_money_per_minute: int = _setting(
+        240, "Requests per minute with an Idempotency-Key by one member."
+    )
+    connections_max: int = _setting(4_000, "Connections of one web process.")
+    connections_address: int = _setting(200, "Connections from one network address (IPv6: /64).")
     explorer_public_accounts: int = _setting(
         0, "1: anybody may read the balance and history of an account; 0: only its owner."
     )

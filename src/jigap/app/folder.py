@@ -59,6 +59,11 @@ class Folder:
         return self.root / "audit.head"
 
     @property
+    def shield(self) -> Path:
+        """The shield's own: entries and bans, and the table of countries if one was imported."""
+        return self.root / "shield"
+
+    @property
     def node(self) -> Path:
         """Our own node's: its store, its guard file, its genesis."""
         return self.root / "node"

@@ -40,6 +40,7 @@ from jigap.realname import HttpAgency, PortOne, Provider, RealName
 from jigap.recovery import PasswordResets, Recoveries, RecoveryDesk
 from jigap.refusal import Kind, Refusal
 from jigap.settings import SettingInvalid, Settings
+from jigap.shield import KEY_PURPOSE, Shield
 from jigap.tokens import Tokens
 from jigap.transfers import Balances, Payments
 
@@ -83,6 +84,7 @@ class App:
     holdings: Holdings
     closing: Closing
     retention: Retention
+    shield: Shield
 
     async def close(self) -> None:
         """Let what is under way end, then let go of everything."""
@@ -93,6 +95,7 @@ class App:
         self.pool.close()
         self.passwords.close()
         self.database.close()
+        self.shield.close()
 
 
 class DatabaseDamaged(Refusal):
@@ -163,6 +166,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     accounts = read_accounts(settings)
     LevelLimits(settings)  # what is no amount is refused before anything is opened
     agency = build_agency(settings, clock)
+    shield = Shield(folder.shield, ring.derive(KEY_PURPOSE), settings, clock)
     database = open_database(settings)
     client = NodeClient(node_url(settings), settings.node_timeout_ms)
     work, news = Bell(), Bell()
@@ -233,6 +237,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         holdings=Holdings(database, ring, clock),
         closing=Closing(database, ring, clock, settings, proofs),
         retention=Retention(database, vault.files, clock, settings),
+        shield=shield,
     )
 
 

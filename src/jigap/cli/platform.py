@@ -51,7 +51,8 @@ async def dispatching(app: App) -> AsyncIterator["tuple[asyncio.Task[None], ...]
 @asynccontextmanager
 async def serving(app: App, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
     """The web server, once it answers."""
-    server = WebServer(site.create(app), listener)
+    server = WebServer(site.create(app), listener, site.protocol(app))
+    app.shield.start()
     task = await server.start()
     try:
         yield task

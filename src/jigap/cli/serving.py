@@ -33,6 +33,8 @@ def run(main: Coroutine[Any, Any, None], log_level: str = "warning") -> bool:
     it has started. False if that happened.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=LOG_FORMAT)
+    # Whoever sends what is no HTTP is counted by the shield and must not fill the log as well.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     _set_level(log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_stoppable(main))
@@ -97,11 +99,11 @@ async def end(*parts: "asyncio.Task[Any]") -> None:
 class WebServer(uvicorn.Server):
     """An ASGI server on a socket of ours, in our loop, that leaves signals to us."""
 
-    def __init__(self, site: Any, listener: socket.socket) -> None:
+    def __init__(self, site: Any, listener: socket.socket, protocol: Any = "httptools") -> None:
         super().__init__(
             uvicorn.Config(
                 site,
-                http="httptools",
+                http=protocol,
                 ws="none",
                 access_log=False,
                 log_config=None,

@@ -27,6 +27,8 @@ from jigap.members.totp import code_of, step_of
 from jigap.settings import Settings
 
 PLATFORM = "jigap.cli.platform"
+#: More than any machine can ask for.
+BENCH_RATE = 10_000_000
 
 Say = Callable[[str], None]
 #: The demo people as the ready line says them; only operators have a ``totp_secret``.
@@ -48,6 +50,14 @@ def up(
             "--demo implies it.",
         ),
     ] = False,
+    bench_limits: Annotated[
+        bool,
+        typer.Option(
+            "--bench-limits",
+            help="Raise what one address and one account may ask for, for a load generator; all "
+            "other limits stay.",
+        ),
+    ] = False,
     json_: Json = False,
     parent_pid: ParentPid = None,
 ) -> None:
@@ -59,6 +69,9 @@ def up(
     if parent_pid is not None:
         die_with_parent(parent_pid)
     given = settings.load(data, port=port, node_port=node_port)
+    if bench_limits:
+        raised: dict[str, Any] = dict.fromkeys(settings.ADDRESS_AND_ACCOUNT_RATES, BENCH_RATE)
+        given = replace(given, **raised)
     with hold(Folder.of(given)):
         run(_up(given, demo, simulated_agency or demo, json_), given.log_level)
 

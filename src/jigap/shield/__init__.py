@@ -19,6 +19,8 @@ from jigap.shield.address import (
 )
 from jigap.shield.countries import Countries
 from jigap.shield.reference import KEY_PURPOSE, References, ReferenceUnknown, Refused
+from jigap.shield.refusals import RateLimited, ShieldRefused
+from jigap.shield.shield import LiveView, Shield, Source
 from jigap.shield.store import (
     Ban,
     EntryInvalid,
@@ -43,16 +45,21 @@ __all__ = [
     "EntryUnknown",
     "ForwardedMalformed",
     "ListEntry",
+    "LiveView",
     "Network",
     "RangesDamaged",
+    "RateLimited",
     "ReferenceUnknown",
     "References",
     "Refused",
     "Repaired",
     "Rule",
     "Rules",
+    "Shield",
     "ShieldDamaged",
+    "ShieldRefused",
     "ShieldStore",
+    "Source",
     "Verdict",
     "client_of",
     "parse",

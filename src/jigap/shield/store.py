@@ -12,7 +12,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,30 +155,22 @@ class ShieldStore:
     ) -> Ban:
         """Ban a range until a moment, or, if none is given, as long as its history says.
 
-        A ban there is already is never made shorter.
+        Our own never makes an operator's shorter.
         """
-        network = parse_network(cidr)
+        network, reason = parse_network(cidr), _words(reason)
         _must_be_narrow(network)
         if until_ms is not None and until_ms <= now_ms:
             raise EntryInvalid("The ban would have ended already.")
         with self._writing() as connection:
-            before = connection.execute(
-                "SELECT step, until_ms FROM strike WHERE cidr = ?", (str(network),)
-            ).fetchone()
-            step = next_step(None if before is None else Step(*before), now_ms)
-            if until_ms is not None:
-                step = Step(step.step, until_ms)
-            old = connection.execute(
-                "SELECT until_ms FROM ban WHERE cidr = ?", (str(network),)
-            ).fetchone()
-            until = max(step.until_ms, old[0] if old and author == AUTO else 0)
-            row = (str(network), _words(reason), author, now_ms, until, step.step)
-            connection.execute("INSERT OR REPLACE INTO ban VALUES (?, ?, ?, ?, ?, ?)", row)
-            connection.execute(
-                "INSERT OR REPLACE INTO strike VALUES (?, ?, ?)", (str(network), step.step, until)
-            )
             _forget_old(connection, now_ms)
-        return Ban(network, row[1], author, now_ms, until, step.step)
+            return _ban_one(connection, network, reason, author, now_ms, until_ms)
+
+    def ban_all(self, wishes: Iterable[tuple[Network, str]], author: str, now_ms: int) -> None:
+        """Ban many in one transaction, each as long as its history says."""
+        with self._writing() as connection:
+            _forget_old(connection, now_ms)
+            for network, reason in wishes:
+                _ban_one(connection, network, reason, author, now_ms, None)
 
     def unban(self, cidr: str) -> None:
         """Lift the ban of exactly this range and forget its history. Raises ``EntryUnknown``."""
@@ -310,6 +302,28 @@ def _as_damage(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, TypeError, ValueError, AddressMalformed) as error:
         raise ShieldDamaged(f"{path} cannot be used: {error}.") from None
+
+
+def _ban_one(
+    connection: sqlite3.Connection,
+    network: Network,
+    reason: str,
+    author: str,
+    now_ms: int,
+    until_ms: int | None,
+) -> Ban:
+    cidr = (str(network),)
+    before = connection.execute("SELECT step, until_ms FROM strike WHERE cidr = ?", cidr).fetchone()
+    next_ = next_step(None if before is None else Step(*before), now_ms)
+    end_ms = next_.until_ms if until_ms is None else until_ms
+    there = connection.execute("SELECT until_ms FROM ban WHERE cidr = ?", cidr).fetchone()
+    if there is not None and author == AUTO:
+        end_ms = max(end_ms, there[0])
+    rest = (reason, author, now_ms, end_ms, next_.step)
+    connection.execute("INSERT OR REPLACE INTO ban VALUES (?, ?, ?, ?, ?, ?)", (*cidr, *rest))
+    row = (*cidr, next_.step, end_ms)
+    connection.execute("INSERT OR REPLACE INTO strike VALUES (?, ?, ?)", row)
+    return Ban(network, *rest)
 
 
 def _forget_old(connection: sqlite3.Connection, now_ms: int) -> None:

@@ -10,6 +10,7 @@ from litestar.typing import FieldDefinition
 
 from jigap import members
 from jigap.web import cookies
+from jigap.web.gate import account_may
 from jigap.web.problems import (
     MediaTypeUnsupported,
     OperatorOnly,
@@ -17,6 +18,7 @@ from jigap.web.problems import (
     RequestMalformed,
     SecondFactorRequired,
 )
+from jigap.web.scope import source_in
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -62,13 +64,24 @@ def visitor(request: AnyRequest) -> members.Visitor:
     return members.Visitor(address(request), request.headers.get("user-agent", ""))
 
 
-async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """Guard: whoever asks has a session; a bearer token goes before a cookie."""
+async def signed_in(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Guard: whoever asks has a session, and does not ask too often.
+
+    A bearer token goes before a cookie.
+    """
+    connection.scope["state"]["asker"] = who = await _asker(connection)
+    here, source = platform(connection), source_in(connection.scope)
+    if here.shield.on and source is not None:
+        money = bool(handler.opt.get("keyed"))
+        account_may(here.shield, source, who.member.id, money=money)
+
+
+async def _asker(connection: AnyConnection) -> members.SignedIn:
+    """Whose session it is that the request brings."""
     sessions = platform(connection).sessions
     token = bearer(connection)
     if token is not None:
-        connection.scope["state"]["asker"] = await sessions.authenticate(token)
-        return
+        return await sessions.authenticate(token)
     secure = cookies.is_secure(connection, platform(connection))
     token = cookies.read(connection.cookies, cookies.SESSION, secure=secure)
     if token is None:
@@ -77,7 +90,7 @@ async def signed_in(connection: AnyConnection, _: BaseRouteHandler) -> None:
     method = str(connection.scope.get("method", ""))
     csrf_token = sessions.csrf_token(who.token_hash)
     cookies.check_origin(method, connection.headers, connection.scope["scheme"], csrf_token)
-    connection.scope["state"]["asker"] = who
+    return who
 
 
 async def account_reader(connection: AnyConnection, handler: BaseRouteHandler) -> None:

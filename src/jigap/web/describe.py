@@ -18,6 +18,7 @@ from litestar.typing import FieldDefinition
 import jigap
 from jigap.members import MemberFrozen, SessionMissing
 from jigap.refusal import Refusal
+from jigap.shield import RateLimited, ShieldDamaged, ShieldRefused
 from jigap.tokens.refusals import KeyMalformed, KeyReused
 from jigap.web import cookies, problems
 from jigap.web.caller import account_reader, operator_only, query_word, signed_in
@@ -54,11 +55,13 @@ def says(
     *refusals: type[Refusal],
     keyed: bool = False,
     waits: bool = False,
+    guessing: bool = False,
     tag: str,
 ) -> dict[str, Any]:
     """What a handler's ``opt`` holds for the description; ``tag`` is one of ``TAGS``.
 
-    ``keyed``: needs an Idempotency-Key. ``waits``: understands ``Prefer: wait=N``.
+    ``keyed``: needs an Idempotency-Key. ``waits``: understands ``Prefer: wait=N``. ``guessing``: a
+    stranger may guess at a secret here, so one address may not ask often.
     """
     assert tag in TAGS, f"{tag!r} is not a tag"
     return {
@@ -66,6 +69,7 @@ def says(
         "refusals": refusals,
         "keyed": keyed,
         "waits": waits,
+        "guessing": guessing,
         "tag": tag,
     }
 
@@ -236,7 +240,9 @@ def _refusals(handler: HTTPRouteHandler) -> list[type[Refusal]]:
         found += [problems.OperatorOnly, problems.SecondFactorRequired, MemberFrozen]
     if _body(handler) is not None:
         found += [problems.BodyTooLarge]
-    found += [problems.MediaTypeUnsupported, problems.RequestInvalid]
+    found += [problems.MediaTypeUnsupported, problems.RequestInvalid, ShieldRefused, RateLimited]
+    if handler.http_methods - {"GET"}:
+        found.append(ShieldDamaged)
     if handler.opt["keyed"]:
         found += [KeyMalformed, KeyReused]
     return list(dict.fromkeys(found))

@@ -14,34 +14,23 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from jigap import audit
+from jigap.shield import Shield
+from jigap.web.headers import HEADERS
 from jigap.web.health import Metrics
+from jigap.web.scope import refused_in, source_in
 
 log = logging.getLogger("jigap.access")
 
-API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-HEADERS: dict[str, str] = {
-    "content-security-policy": API_POLICY,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "cache-control": "no-store",
-}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Outside:
     """Wraps the whole application."""
 
-    def __init__(self, inside: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, inside: ASGIApp, metrics: Metrics, shield: Shield) -> None:
         self._inside = inside
         self._metrics = metrics
+        self._shield = shield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -67,6 +56,8 @@ class Outside:
                 await self._inside(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - begun)
+            if status >= 400 and (source := source_in(scope)) is not None:
+                self._shield.answered(source, status, refused_in(scope))
 
     def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
         template = str(dict(scope).get("path_template") or "(unknown)")

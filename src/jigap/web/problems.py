@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.routes import HTTPRoute
 
 from jigap.refusal import Kind, Refusal
+from jigap.web.scope import note_refused
 
 log = logging.getLogger("jigap.web")
 
@@ -138,6 +139,8 @@ class InternalError(WebRefusal):
     hint = "This is our mistake; it has been logged."
 
 
+#: What the framework says when a body ends before its end.
+_LEFT = "client disconnected prematurely"
 _OF_STATUS: dict[int, type[WebRefusal]] = {
     400: RequestMalformed,
     404: RouteUnknown,
@@ -189,6 +192,7 @@ def response_of(refusal: Refusal, headers: Mapping[str, str] | None = None) -> R
 
 def refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
     """Exception handler: an expected no."""
+    note_refused(request.scope, refusal.code)
     return response_of(refusal)
 
 
@@ -200,6 +204,8 @@ def not_served(request: Request[Any, Any, Any], error: HTTPException) -> Respons
             RequestInvalid("The request does not have the right shape.", errors=errors)
         )
     class_ = _OF_STATUS.get(error.status_code)
+    if error.detail == _LEFT:  # nobody is there to read the answer
+        class_ = RequestMalformed
     if class_ is None:
         return failed(request, error)
     allow = {"Allow": ", ".join(_methods(request))} if class_ is MethodNotAllowed else {}

@@ -4,16 +4,20 @@
 ``jigap web``) also starts and stops the platform.
 """
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Litestar, Router, get
 from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
 from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
+from jigap.web.connection import Door, files_for
+from jigap.web.gate import Gate
 from jigap.web.outside import Outside
 from jigap.web.resources import (
     explorer,
@@ -44,7 +48,30 @@ def create(platform: "App") -> ASGIApp:
     inside, metrics = routes(), health.Metrics()
     inside.state.update({"platform": platform, "metrics": metrics})
     inside.state.description = msgspec.json.encode(describe.openapi(inside))
-    return Outside(inside, metrics)
+    return Gate(Outside(inside, metrics, platform.shield), platform.shield, guessing_paths(inside))
+
+
+def guessing_paths(app: Litestar) -> re.Pattern[str]:
+    """Matches the paths of every route that says that a secret may be guessed there."""
+    templates = [
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path_format))
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        and any(handler.opt.get("guessing") for handler in route.route_handlers)
+    ]
+    return re.compile("|".join(templates))
+
+
+def protocol(platform: "App") -> Any:
+    """What uvicorn makes of a connection: one that asks the shield first, if there is one."""
+    settings = platform.settings
+    if not platform.shield.on:
+        return "httptools"
+    return Door(
+        platform.shield,
+        connections_max=files_for(settings.connections_max),
+        address_max=settings.connections_address,
+    ).protocol
 
 
 def routes() -> Litestar:

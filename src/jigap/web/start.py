@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 import jigap
 from jigap import index
 from jigap.web.caller import AnyRequest, platform
+from jigap.web.headers import PAGE_POLICY
 from jigap.web.health import readiness
-from jigap.web.outside import PAGE_POLICY
 from jigap.web.shapes import time_of
 
 _HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jigap.web.outside import HEADERS
+from jigap.web.headers import HEADERS
 
 from .platform import PASSPHRASE, PASSWORD, Site, site
 

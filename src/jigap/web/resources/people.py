@@ -74,6 +74,7 @@ def wallet_shown(wallet: members.Wallet) -> WalletShown:
         members.PasswordsBusy,
         members.NameMalformed,
         members.PhoneMalformed,
+        guessing=True,
         tag="people",
     ),
 )

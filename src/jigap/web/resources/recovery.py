@@ -47,7 +47,7 @@ def banner(found: Recovery | None) -> RecoveryBanner | None:
 
 @post(
     "/password-resets",
-    opt=says("Forgotten password: have a code sent", *_ON_DETAILS, tag="people"),
+    opt=says("Forgotten password: have a code sent", *_ON_DETAILS, guessing=True, tag="people"),
 )
 async def request_reset(request: AnyRequest, data: JSONBody[shapes.ResetAsked]) -> ResetShown:
     """The answer is the same for everybody, members or not.
@@ -72,6 +72,7 @@ async def request_reset(request: AnyRequest, data: JSONBody[shapes.ResetAsked]) 
         ResetUnknown,
         ResetOver,
         ResetCodeWrong,
+        guessing=True,
         tag="people",
     ),
 )

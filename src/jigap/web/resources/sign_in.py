@@ -10,6 +10,7 @@ from jigap.web import cookies
 from jigap.web.caller import AnyRequest, asker, platform, signed_in, visitor
 from jigap.web.describe import says
 from jigap.web.parameters import FactorId, SessionId
+from jigap.web.scope import source_in
 from jigap.web.shapes import time_of
 from jigap.web.sign_in_shapes import (
     FactorAsked,
@@ -44,6 +45,7 @@ _PASSWORD_REFUSALS = (
         members.OtpRequired,
         members.OtpWrong,
         members.PasswordsBusy,
+        guessing=True,
         tag="people",
     ),
 )
@@ -60,6 +62,8 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
     new = await here.sign_ins.sign_in(
         data.member_id, data.password, data.otp, visitor(request), device=device, cookie=data.cookie
     )
+    if (source := source_in(request.scope)) is not None:
+        here.shield.signed_in(source, data.member_id)
     expires_at = time_of(new.expires_ms)
     if not data.cookie:
         return Response(SessionShown(expires_at, token=new.token, device=new.device))
