@@ -91,7 +91,12 @@ async def prepare(folder: Path, count: int) -> People:
     try:
         members = Members(database, ring, clock, passwords)
         sessions = Sessions(
-            database, ring, clock, ttl_s=given.session_ttl_s, idle_s=given.session_idle_s
+            database,
+            ring,
+            clock,
+            ttl_s=given.session_ttl_s,
+            idle_s=given.session_idle_s,
+            most=given.sessions_max,
         )
         sign_ins = SignIns(database, ring, clock, passwords, sessions)
         operator_id = await database.write(

@@ -128,6 +128,13 @@ class Settings:
     sms_url: str = _setting("", "Address of Solapi; empty means its public one.")
     session_ttl_s: int = _setting(12 * 3600, "How long a sign-in lasts.")
     session_idle_s: int = _setting(3600, "A session that was not used for this long has ended.")
+    sessions_max: int = _setting(
+        20, "Living sessions of one member; the oldest is ended when one more is opened."
+    )
+    changes_day: int = _setting(
+        300,
+        "Favourites added, limits set and applications made by one member in 24 hours, together.",
+    )
     sign_in_day_address: int = _setting(
         1_000, "Failed sign-ins of strangers from one network address in a day (UTC)."
     )

@@ -57,6 +57,7 @@ class Server:
     operator: Client
     member: Client
     other: Client
+    leaver: Client
     token: str
     here: dict[str, dict[str, str]]
     checks: dict[str, str]
@@ -65,7 +66,7 @@ class Server:
         if who == "stranger":
             return ""
         if (case.method.upper(), case.path) == ("DELETE", "/api/v1/session"):
-            return self.stranger.sign_in(self.member.member_id, MEMBER_PASSWORD).token
+            return self.stranger.sign_in(self.leaver.member_id, MEMBER_PASSWORD).token
         if case.path in STOPPING:
             return self.other.token
         return self.operator.token if who == "operator" else self.member.token
@@ -75,7 +76,7 @@ class Server:
 def server(shared_platform: processes.Running) -> Iterator[Server]:
     stranger = Client.at(shared_platform.url)
     operator = stranger.operator_anew(shared_platform)
-    member, other = stranger.member(operator), stranger.member(operator)
+    member, other, leaver = (stranger.member(operator) for _ in range(3))
     token = operator.new_token()
     operator.mint(token, member, "1000000")
     operation = operator.on_token(f"/{token}/mint", to=other.member_id, amount="1")
@@ -95,7 +96,7 @@ def server(shared_platform: processes.Running) -> Iterator[Server]:
         begun = client.call("POST", "realname", person(who, client.phone))
         assert begun.status_code == 201, begun.text
         checks[who] = str(begun.json()["id"])
-    yield Server(stranger, operator, member, other, token, here, checks)
+    yield Server(stranger, operator, member, other, leaver, token, here, checks)
     stranger.http.close()
 
 

@@ -176,7 +176,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     directory = Directory(database, ring, clock, settings.directory_day_lookups)
     realname = RealName(database, ring, agency, clock, settings)
     sessions = Sessions(
-        database, ring, clock, ttl_s=settings.session_ttl_s, idle_s=settings.session_idle_s
+        database,
+        ring,
+        clock,
+        ttl_s=settings.session_ttl_s,
+        idle_s=settings.session_idle_s,
+        most=settings.sessions_max,
     )
     proofs = Proofs(database, clock, passwords)
     return App(
@@ -204,12 +209,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         ),
         factors=Factors(database, ring, clock, proofs),
         directory=directory,
-        favourites=Favourites(database, ring, clock, directory),
+        favourites=Favourites(database, ring, clock, directory, settings.changes_day),
         wallets=Wallets(database, vault, clock, work, news),
         limits=SpendingLimits(database, vault, clock, settings),
         realname=realname,
         password_resets=PasswordResets(database, ring, realname, passwords, clock, settings),
-        sellers=Sellers(database, clock),
+        sellers=Sellers(database, clock, settings.changes_day),
         freezing=Freezing(database, ring, clock, settings.chain_id, proofs),
         recoveries=Recoveries(database, vault, realname, clock, settings),
         recovery_desk=RecoveryDesk(database, ring, clock),

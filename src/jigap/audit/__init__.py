@@ -26,6 +26,7 @@ from jigap.audit.trail import (
     append,
     asked_from,
     audit_trail,
+    nth_newest_ms,
     page,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "audit_trail",
     "inspect",
     "newest_head",
+    "nth_newest_ms",
     "page",
     "read_head",
     "unsealed_rows",

@@ -7,7 +7,7 @@ behalf of that request knows it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -57,6 +57,7 @@ ACTIONS: dict[str, str] = {
     "password:change": "A member changed the sign-in password.",
     "session:open": "A member signed in; the object is the session.",
     "session:end": "A session was signed out or ended from another one.",
+    "session:replace": "A session was ended because its member opened one more than may be.",
     "session:end_all": "All sessions of a member, or all others, were ended.",
     "factor:add": "A second factor was confirmed, or made on the command line.",
     "factor:remove": "A second factor was removed.",
@@ -197,6 +198,16 @@ def page(
         query = query.where(audit_trail.c.action.in_(wanted))
     rows = connection.execute(query.order_by(audit_trail.c.id.desc()).limit(limit))
     return [Entry(*row) for row in rows]
+
+
+def nth_newest_ms(
+    connection: Connection, *, actor: str, actions: Sequence[str], nth: int
+) -> int | None:
+    """When an actor's ``nth`` newest row of these actions was written; None if there is none."""
+    rows = audit_trail.c
+    query = select(rows.created_ms).where(rows.actor == actor, rows.action.in_(actions))
+    found: int | None = connection.scalar(query.order_by(rows.id.desc()).offset(nth - 1).limit(1))
+    return found
 
 
 def follow(connection: Connection, after_id: int) -> Iterator[tuple[Entry, tuple[object, ...]]]:

@@ -19,6 +19,7 @@ from jigap.members.attempts import (
     SignInLocked,
     SignInWait,
 )
+from jigap.members.changes import ChangesLimit
 from jigap.members.chosen import chosen_password
 from jigap.members.devices import (
     KEPT_S as DEVICE_KEPT_S,
@@ -184,6 +185,7 @@ from jigap.members.wallet import (
 __all__ = [
     "DEVICE_KEPT_S",
     "Argon2Pool",
+    "ChangesLimit",
     "DetailsMissing",
     "Directory",
     "DirectoryBudget",

@@ -16,6 +16,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import KeyRing
 from jigap.members import personal, records
+from jigap.members.changes import check_changes
 from jigap.members.directory import Directory, Found, RecipientUnknown
 from jigap.members.member import Member, may_act
 from jigap.members.tables import favourites
@@ -70,18 +71,24 @@ class Favourites:
     """Everybody's favourites."""
 
     def __init__(
-        self, database: Database, ring: KeyRing, clock: Clock, directory: Directory
+        self,
+        database: Database,
+        ring: KeyRing,
+        clock: Clock,
+        directory: Directory,
+        changes_day: int,
     ) -> None:
         self._database = database
         self._ring = ring
         self._clock = clock
         self._directory = directory
+        self._changes_day = changes_day
 
     async def add(self, member: Member, recipient_id: str, label: str = "") -> Favourite:
         """Keep somebody a search has found; somebody who is kept already gets the new label.
 
         Raises ``RecipientUnknown``, ``RecipientExpired``, ``FavouriteIsSelf``, ``FavouritesFull``,
-        ``LabelMalformed``, or what forbids the member to act.
+        ``LabelMalformed``, ``ChangesLimit``, or what forbids the member to act.
         """
         may_act(member)
         label, now_ms = label_of(label), self._clock.now_ms()
@@ -124,6 +131,7 @@ class Favourites:
         count = connection.scalar(select(func.count()).select_from(favourites).where(mine)) or 0
         if count >= FAVOURITES_MAX:
             raise FavouritesFull("There are as many favourites as can be.", limit=FAVOURITES_MAX)
+        check_changes(connection, member_id, self._changes_day, now_ms)
         id_ = entropy.new_id("fv", now_ms)
         connection.execute(
             insert(favourites).values(

@@ -15,6 +15,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.keys import Vault
 from jigap.members import records
+from jigap.members.changes import check_changes
 from jigap.members.held import hold, known
 from jigap.members.limits import (
     LevelLimits,
@@ -60,8 +61,8 @@ class SpendingLimits:
     async def change(self, member_id: str, wanted: OwnLimits, passphrase: str | None) -> LimitsView:
         """Set both limits: lower ones at once, higher ones after the waiting time.
 
-        Raises ``LimitAboveLevel``, ``LimitRaiseLocked`` and, if something is raised,
-        ``MemberFrozen``, ``MemberUnverified``, ``WalletMissing`` and the vault's refusals.
+        Raises ``LimitAboveLevel``, ``LimitRaiseLocked``, ``ChangesLimit`` and, if something is
+        raised, ``MemberFrozen``, ``MemberUnverified``, ``WalletMissing`` and the vault's refusals.
         """
         async with self._unlocked(member_id, wanted, passphrase) as unlocked:
             return await self._database.write(self._change, member_id, wanted, unlocked)
@@ -126,6 +127,8 @@ class SpendingLimits:
         if own == member.own_limits:
             return
         now_ms = self._clock.now_ms()
+        if action != "limits:cancel_raise":
+            check_changes(connection, member.id, self._settings.changes_day, now_ms)
         write(connection, member.id, own)
         pending = own.raised_from_ms is not None
         events.record(

@@ -21,6 +21,7 @@ from jigap.clock import Clock
 from jigap.database import Database
 from jigap.index import printable
 from jigap.members import records
+from jigap.members.changes import check_changes
 from jigap.members.member import Member, Role, may_act
 from jigap.members.shop import shop_key, shop_name_of
 from jigap.members.tables import members, seller_applications
@@ -107,15 +108,16 @@ class Application:
 class Sellers:
     """Applications as members and operators see them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, changes_day: int) -> None:
         self._database = database
         self._clock = clock
+        self._changes_day = changes_day
 
     async def apply(self, member_id: str, text: str) -> Application:
         """Ask to sell under a name.
 
         Raises ``ShopNameMalformed``, ``ShopNameReserved``, ``ShopNameTaken``, ``SellerPending``,
-        ``SellerAlready``, ``MemberUnverified`` or ``MemberFrozen``.
+        ``SellerAlready``, ``ChangesLimit``, ``MemberUnverified`` or ``MemberFrozen``.
         """
         return await self._database.write(self._apply, member_id, shop_name_of(text))
 
@@ -174,6 +176,7 @@ class Sellers:
             raise SellerPending("There is an open application.", id=open_.id)
         _check_free(connection, member_id, shop_name)
         now_ms = self._clock.now_ms()
+        check_changes(connection, member_id, self._changes_day, now_ms)
         application_id = entropy.new_id("sa", now_ms)
         connection.execute(
             insert(seller_applications).values(

@@ -1,8 +1,9 @@
 """Sessions: who is signed in, from where, and until when.
 
 A session is a random token that only its owner has; here there is only its hash. It ends when it is
-signed out or revoked, some hours after it was opened, and when it was not used for a while; however
-it ended, whoever comes with its token is told the same.
+signed out or revoked, some hours after it was opened, when it was not used for a while, and when
+its member opens one too many and it is the oldest. However it ended, whoever comes with its token
+is told the same.
 
 Every request asks whose session it is, so all who ask in one turn of the event loop are answered by
 one read. When a session was last seen is written at most once a minute.
@@ -97,13 +98,22 @@ class Sessions:
     """All sessions, with their two limits: since opening, and since last seen."""
 
     def __init__(
-        self, database: Database, ring: KeyRing, clock: Clock, *, ttl_s: int, idle_s: int
+        self,
+        database: Database,
+        ring: KeyRing,
+        clock: Clock,
+        *,
+        ttl_s: int,
+        idle_s: int,
+        most: int,
     ) -> None:
+        """``most`` is how many living sessions a member has at a time."""
         self._database = database
         self._csrf_key = ring.derive("csrf-token")
         self._clock = clock
         self._ttl_ms = ttl_s * 1000
         self._idle_ms = idle_s * 1000
+        self._most = most
         self._seen_every_ms = min(SEEN_EVERY_MS, self._idle_ms // 4)
         self._asked_for = Gathering[bytes, _Living | None](self._find)
 
@@ -144,11 +154,15 @@ class Sessions:
         second_factor: bool,
         cookie: bool,
     ) -> NewSession:
-        """A new session, in the caller's transaction; this member's ended ones are dropped."""
+        """A new session, in the caller's transaction.
+
+        This member's ended ones are dropped, and the oldest are ended that would be too many.
+        """
         now_ms = self._clock.now_ms()
         token, id_ = entropy.new_token(), entropy.new_id("se", now_ms)
         address = visitor.address[:ADDRESS_MAX_CHARS]
         connection.execute(*_drop_ended(member_id, now_ms, now_ms - self._idle_ms))
+        too_many = self._too_many(connection, member_id, now_ms)
         connection.execute(
             _INSERT,
             {
@@ -164,8 +178,14 @@ class Sessions:
                 "expires_ms": now_ms + self._ttl_ms,
             },
         )
+        _end_oldest(connection, member_id, too_many, now_ms)
         audit.append(connection, now_ms=now_ms, actor=member_id, action="session:open", object_=id_)
         return NewSession(id_, token, now_ms + self._ttl_ms, token_hash(token), device)
+
+    def _too_many(self, connection: Connection, member_id: str, now_ms: int) -> list[str]:
+        """The ids of the living sessions that leave no place for another, the oldest."""
+        rows = connection.execute(*_living_of(member_id, now_ms, now_ms - self._idle_ms)).all()
+        return [row.id for row in rows[max(self._most, 1) - 1 :]]
 
     async def of(self, asker: SignedIn) -> list[SessionListed]:
         """The living sessions of whoever asks, the newest first."""
@@ -265,6 +285,17 @@ def _end_one(
             connection, now_ms=now_ms, actor=member_id, action="session:end", object_=session_id
         )
     return done.rowcount == 1
+
+
+def _end_oldest(connection: Connection, member_id: str, ids: list[str], now_ms: int) -> None:
+    if not ids:
+        return
+    those = sessions.c.id.in_(ids)
+    connection.execute(update(sessions).where(those).values(revoked_ms=now_ms))
+    for id_ in ids:
+        audit.append(
+            connection, now_ms=now_ms, actor=member_id, action="session:replace", object_=id_
+        )
 
 
 def _living(

@@ -74,7 +74,7 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
     ring = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
     clock = SimulatedClock()
     passwords = PlainPasswords()
-    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=1800)
+    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=1800, most=5)
     work, news = Bell(), Bell()
     settings = Settings(scrypt_n=2)
     vault = Vault(database, ring, folder / "keystores", KdfPool(1), clock, settings)
@@ -90,7 +90,7 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
         SignIns(database, ring, clock, passwords, sessions),
         Factors(database, ring, clock, proofs),
         directory,
-        Favourites(database, ring, clock, directory),
+        Favourites(database, ring, clock, directory, changes_day=150),
         Wallets(database, vault, clock, work, news),
         Freezing(database, ring, clock, settings.chain_id, proofs),
         vault,

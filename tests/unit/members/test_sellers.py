@@ -39,7 +39,7 @@ def crowd(database: Database, tmp_path: Path) -> People:
 
 @pytest.fixture
 def sellers(crowd: People) -> Sellers:
-    return Sellers(crowd.database, crowd.clock)
+    return Sellers(crowd.database, crowd.clock, changes_day=10)
 
 
 async def minji(crowd: People) -> str:

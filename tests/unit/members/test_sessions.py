@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
+from jigap import audit
 from jigap.database import Database
 from jigap.members import SessionMissing, SessionUnknown, SignedIn, Visitor
 from jigap.members.tables import sessions
@@ -134,3 +135,30 @@ async def test_a_session_that_was_just_ended_is_not_let_in_by_an_earlier_look(
     await crowd.sessions.end(me, me.session_id)
     with pytest.raises(SessionMissing):
         await crowd.sessions.authenticate(token)
+
+
+async def test_one_session_too_many_ends_the_oldest_and_says_so_in_the_trail(crowd: People):
+    await crowd.verified("minji", "김민지", "010-1234-5678")
+    all_ = []
+    for _ in range(7):
+        all_.append(await crowd.sign_ins.sign_in("minji", PASSWORD, None))
+        crowd.clock.advance(1)
+    for gone in all_[:2]:
+        with pytest.raises(SessionMissing):
+            await crowd.sessions.authenticate(gone.token)
+    living = [await crowd.sessions.authenticate(one.token) for one in all_[2:]]
+    assert len(await crowd.sessions.of(living[0])) == 5
+    rows = await crowd.database.read(audit.page, None, 10, action="session:replace")
+    assert [one.object for one in reversed(rows)] == [one.id for one in all_[:2]]
+    assert {one.actor for one in rows} == {living[0].member.id}
+
+
+async def test_ended_sessions_take_no_place(crowd: People):
+    await crowd.verified("minji", "김민지", "010-1234-5678")
+    first = await crowd.sign_ins.sign_in("minji", PASSWORD, None)
+    for _ in range(10):
+        another = await crowd.sign_ins.sign_in("minji", PASSWORD, None)
+        asker = await crowd.sessions.authenticate(another.token)
+        await crowd.sessions.end(asker, another.id)
+    await crowd.sessions.authenticate(first.token)
+    assert await crowd.database.read(audit.page, None, 10, action="session:replace") == []

@@ -115,7 +115,7 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     realname = RealName(database, ring, agency, clock, Settings(**settings))
     passwords = _PlainPasswords()
     people = Members(database, ring, clock, passwords)
-    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=3600)
+    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=3600, most=20)
     sign_ins = SignIns(database, ring, clock, passwords, sessions)
     freezing = Freezing(database, ring, clock, 7777, Proofs(database, clock, passwords))
     return World(database, ring, clock, people, agency, realname, sessions, sign_ins, freezing)

@@ -114,6 +114,7 @@ async def limits(request: AnyRequest) -> LimitsShown:
         AmountMalformed,
         members.LimitAboveLevel,
         members.LimitRaiseLocked,
+        members.ChangesLimit,
         members.MemberUnverified,
         members.MemberFrozen,
         members.WalletMissing,

@@ -33,6 +33,7 @@ async def favourites(request: AnyRequest) -> list[FavouriteShown]:
         members.RecipientExpired,
         members.FavouriteIsSelf,
         members.FavouritesFull,
+        members.ChangesLimit,
         tag="people",
     ),
 )

@@ -95,6 +95,7 @@ async def seller(request: AnyRequest) -> SellerShown:
         sellers.ShopNameTaken,
         sellers.SellerPending,
         sellers.SellerAlready,
+        members.ChangesLimit,
         tag="people",
     ),
 )
