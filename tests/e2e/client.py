@@ -90,15 +90,17 @@ class Client:
         return type(self)(self.http, response.json()["token"], member_id, passphrase, phone)
 
     def operator(self, running: Running) -> Self:
-        """The demo operator of a platform, in one session for all who ask.
+        """The demo operator of a platform, in one session for all who ask, while it lives.
 
         Each code of the app is good for one sign-in, so another might wait half a minute for one.
         """
         boss = running.person("operator")
-        if not running.operator_token:
-            running.operator_token = self.operator_anew(running).token
-        token, phone = running.operator_token, boss["phone"]
-        return type(self)(self.http, token, boss["member_id"], phone=phone)
+        shared = type(self)(
+            self.http, running.operator_token, boss["member_id"], phone=boss["phone"]
+        )
+        if shared.call("GET", "me").status_code == 401:  # none yet, or somebody has ended them all
+            shared.token = running.operator_token = self.operator_anew(running).token
+        return shared
 
     def operator_anew(self, running: Running) -> Self:
         """The demo operator in a session of its own, which may be ended."""
