@@ -20,7 +20,7 @@ from jigap.shield.address import (
 from jigap.shield.countries import Countries
 from jigap.shield.reference import KEY_PURPOSE, References, ReferenceUnknown, Refused
 from jigap.shield.refusals import RateLimited, ShieldRefused
-from jigap.shield.shield import LiveView, Shield, Source
+from jigap.shield.shield import RANGES_OLD_DAYS, LiveView, Shield, Source
 from jigap.shield.store import (
     Ban,
     EntryInvalid,
@@ -36,6 +36,7 @@ from jigap.shield.verdict import EntryKind, Rule, Rules, Verdict
 
 __all__ = [
     "KEY_PURPOSE",
+    "RANGES_OLD_DAYS",
     "Address",
     "AddressMalformed",
     "Ban",

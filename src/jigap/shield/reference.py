@@ -26,7 +26,7 @@ LENGTH = 29
 #: What sort of route was asked for, as far as that was known.
 ROUTE_CLASSES = ("", "read", "write", "money", "sign_in")
 #: No reference is older than the project.
-_EPOCH_S = 1_760_000_000
+_EPOCH_S = 1_700_000_000
 _AHEAD_S = 600
 _RULES = tuple(Rule)
 _RULE_NUMBERS = {rule: number for number, rule in enumerate(_RULES)}

@@ -284,6 +284,10 @@ class Shield:
         """Bans in force."""
         return len(self._state.bans)
 
+    def country_of(self, address: Address) -> str:
+        """Where an address is registered; empty if unknown."""
+        return self._state.countries.country_of(address)
+
     def ranges_age_days(self) -> int | None:
         """How old the data about countries is; None if it does not say."""
         taken_on = self._state.countries.taken_on

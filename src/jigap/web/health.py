@@ -21,6 +21,7 @@ from prometheus_client import (
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from jigap import audit, entropy, index, lanes, members
+from jigap.shield import RANGES_OLD_DAYS
 from jigap.transfers import refills
 from jigap.web.caller import AnyRequest, platform
 from jigap.web.describe import says
@@ -166,6 +167,7 @@ async def readiness(app: "App") -> dict[str, Check]:
         "vault": _vault_check(app),
         "gas_budget": _budget_check(seen),
         "transactions": _stuck_note(seen),
+        "shield": _shield_check(app),
     }
 
 
@@ -215,6 +217,19 @@ def _vault_check(app: "App") -> Check:
 def _budget_check(seen: _Seen | None) -> Check:
     left = 0 if seen is None else seen.gas_left
     return Check(left > 0, f"{left} gas units left today")
+
+
+def _shield_check(app: "App") -> Check:
+    """Nothing is changed where the shield cannot know who is banned."""
+    shield = app.shield
+    if not shield.on:
+        return Check(True, "off: see the setting")
+    if shield.damage:
+        return Check(False, "damaged, so only reading works: run `jigap shield repair`")
+    age_days = shield.ranges_age_days()
+    old = age_days is None or age_days > RANGES_OLD_DAYS
+    words = f"{shield.ban_count} bans, countries {age_days or '?'} days old"
+    return Check(True, f"{words}: import newer ones" if old else words)
 
 
 def _stuck_note(seen: _Seen | None) -> Check:

@@ -31,10 +31,12 @@ from jigap.web.resources import (
     recovery,
     recovery_desk,
     sellers,
+    shield,
     sign_in,
     stuck,
     trail,
 )
+from jigap.web.shield_figures import ShieldFigures
 
 if TYPE_CHECKING:
     from jigap.app import App
@@ -46,6 +48,7 @@ BODY_MAX_BYTES = 64 * 1024
 def create(platform: "App") -> ASGIApp:
     """The ASGI application of one platform."""
     inside, metrics = routes(), health.Metrics()
+    metrics.registry.register(ShieldFigures(platform.shield))
     inside.state.update({"platform": platform, "metrics": metrics})
     inside.state.description = msgspec.json.encode(describe.openapi(inside))
     return Gate(Outside(inside, metrics, platform.shield), platform.shield, guessing_paths(inside))
@@ -95,6 +98,7 @@ def routes() -> Litestar:
                     trail.ROUTES,
                     stuck.ROUTES,
                     sellers.ROUTES,
+                    shield.ROUTES,
                 ],
             ),
             health.healthz,
