@@ -2,7 +2,8 @@
 
 Every limit has three sizes. The plain one is the setting's. In development a private address plays
 everybody at once and has ten times as much. An address with many people behind it, some of whom
-misbehave, has a quarter: it is not banned, because most of them do not.
+misbehave, has a quarter: it is not banned, because most of them do not. (An account has what is
+plain wherever it asks from, unless from a private address.)
 """
 
 from dataclasses import dataclass
@@ -18,41 +19,41 @@ TIGHT_DIVISOR = 4
 
 
 @dataclass(frozen=True, slots=True)
-class AddressLimits:
-    """What one address, and one network, may ask for."""
+class Size:
+    """What one address, one network and one account may ask for."""
 
     address: Buckets
     network: Buckets
     guesses: Buckets
+    account: Buckets
+    account_money: Buckets
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """All buckets of one process. Another process has its own, so a limit is that of a process."""
 
-    plain: AddressLimits
-    local: AddressLimits
-    tight: AddressLimits
-    account: Buckets
-    account_money: Buckets
+    plain: Size
+    local: Size
+    tight: Size
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
         """Raises ``SettingInvalid``."""
         return cls(
-            plain=_address_limits(settings, 1),
-            local=_address_limits(settings, LOCAL_FACTOR),
-            tight=_address_limits(settings, 1 / TIGHT_DIVISOR),
-            account=_each_second(settings, "rate_account_per_s", 1),
-            account_money=_each_minute(settings, "rate_account_money_per_minute", 1),
+            plain=_size(settings, 1),
+            local=_size(settings, LOCAL_FACTOR),
+            tight=_size(settings, 1 / TIGHT_DIVISOR),
         )
 
 
-def _address_limits(settings: Settings, factor: float) -> AddressLimits:
-    return AddressLimits(
+def _size(settings: Settings, factor: float) -> Size:
+    return Size(
         address=_each_second(settings, "rate_address_per_s", factor),
         network=_each_second(settings, "rate_network_per_s", factor),
         guesses=_each_minute(settings, "rate_guesses_per_minute", factor),
+        account=_each_second(settings, "rate_account_per_s", factor),
+        account_money=_each_minute(settings, "rate_account_money_per_minute", factor),
     )
 
 

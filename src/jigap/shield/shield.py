@@ -24,7 +24,7 @@ from jigap.settings import SettingInvalid, Settings
 from jigap.shield import address as addresses
 from jigap.shield.address import Address, AddressMalformed, Network
 from jigap.shield.countries import Countries, Stamp
-from jigap.shield.limits import AddressLimits, Limits
+from jigap.shield.limits import Limits, Size
 from jigap.shield.recent import Recent
 from jigap.shield.reference import References, Refused, tail_of
 from jigap.shield.store import AUTO, Ban, ListEntry, ShieldDamaged, ShieldStore
@@ -67,7 +67,7 @@ class Source:
         "verdict",
     )
 
-    def __init__(self, address: Address, *, proxy: bool, limits: AddressLimits) -> None:
+    def __init__(self, address: Address, *, proxy: bool, limits: Size) -> None:
         self.address = address
         self.text = str(address)
         self.host: Network = addresses.host_of(address)
@@ -182,12 +182,13 @@ class Shield:
         return self._limits_now(source, now_s).guesses.take(source.host_key, now_s)
 
     def over_account(
-        self, member_id: str, *, money: bool, now_s: float
+        self, source: Source, member_id: str, *, money: bool, now_s: float
     ) -> tuple[Rule, float] | None:
         """The limit that an account has reached, and for how many seconds still."""
-        if wait_s := self._limits.account.take(member_id, now_s):
+        limits = source.limits
+        if wait_s := limits.account.take(member_id, now_s):
             return Rule.RATE_ACCOUNT, wait_s
-        if money and (wait_s := self._limits.account_money.take(member_id, now_s)):
+        if money and (wait_s := limits.account_money.take(member_id, now_s)):
             return Rule.RATE_ROUTE, wait_s
         return None
 
@@ -311,7 +312,7 @@ class Shield:
         source.limits = self._limits.local if source.verdict.local else self._limits.plain
         source.rules = rules
 
-    def _limits_now(self, source: Source, now_s: float) -> AddressLimits:
+    def _limits_now(self, source: Source, now_s: float) -> Size:
         until_s = self._tight.get(source.host_key)
         if until_s is None:
             return source.limits

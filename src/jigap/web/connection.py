@@ -236,6 +236,9 @@ class GuardedConnection(HttpToolsProtocol):
                 # No answer to a request that came whole may be another request's.
                 self.transport.abort()
                 return
+        elif self.cycle is not None and not self._in_headers:
+            self.transport.close()  # what still comes is the rest of what was answered already
+            return
         self.pipeline.clear()
         answer = answer_of(rule, accept_in(data))
         self.transport.write(answer.whole(reference, head=data.startswith(b"HEAD ")))

@@ -82,7 +82,7 @@ class Gate:
 
 def account_may(shield: Shield, source: Source, member_id: str, *, money: bool) -> None:
     """Take from the buckets of a member who asks. Raises ``RateLimited``."""
-    over = shield.over_account(member_id, money=money, now_s=time.monotonic())
+    over = shield.over_account(source, member_id, money=money, now_s=time.monotonic())
     if over is None:
         return
     rule, wait_s = over
