@@ -17,7 +17,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -288,6 +288,14 @@ def prepared(build: Callable[..., T]) -> Callable[..., tuple[T, dict[str, Any]]]
         return statement(), dict(zip(names, values, strict=True))
 
     return with_values
+
+
+def for_each(
+    statement: Callable[..., tuple[T, dict[str, Any]]], rows: Iterable[tuple[Any, ...]]
+) -> tuple[T, list[dict[str, Any]]]:
+    """A ``prepared`` statement with the values of many rows (one at least), to be run in one go."""
+    made = [statement(*row) for row in rows]
+    return made[0][0], [values for _, values in made]
 
 
 def insert_if_absent(connection: Connection, table: Table, **values: Any) -> bool:

@@ -100,34 +100,35 @@ def record(
     **body: Any,
 ) -> None:
     """Save one event for one member (or for nobody in particular)."""
+    told = event(kind, subject=subject, member_id=member_id, now_ms=now_ms, **body)
+    connection.execute(_INSERT, told)
+
+
+def event(
+    kind: str, /, *, subject: str, member_id: str | None, now_ms: int, **body: Any
+) -> dict[str, Any]:
+    """What ``record`` saves, for ``record_all``."""
     assert kind in KINDS, f"event kind {kind!r} is not listed in events.KINDS"
-    connection.execute(
-        _INSERT,
-        {
-            "kind": kind,
-            "subject": subject,
-            "member_id": member_id,
-            "created_ms": now_ms,
-            "body": msgspec.json.encode(body).decode(),
-        },
-    )
+    return {
+        "kind": kind,
+        "subject": subject,
+        "member_id": member_id,
+        "created_ms": now_ms,
+        "body": msgspec.json.encode(body).decode(),
+    }
 
 
 def record_many(
     connection: Connection, kind: str, /, about: Iterable[tuple[str, str]], *, now_ms: int
 ) -> None:
     """Save one event of a kind for each (subject, member), without a body."""
-    assert kind in KINDS, f"event kind {kind!r} is not listed in events.KINDS"
-    rows = [
-        {
-            "kind": kind,
-            "subject": subject,
-            "member_id": member_id,
-            "created_ms": now_ms,
-            "body": "{}",
-        }
-        for subject, member_id in about
-    ]
+    told = (event(kind, subject=one, member_id=member, now_ms=now_ms) for one, member in about)
+    record_all(connection, told)
+
+
+def record_all(connection: Connection, told: Iterable[dict[str, Any]]) -> None:
+    """Save many events (made by ``event``), in their order, with one statement."""
+    rows = list(told)
     if rows:
         connection.execute(_INSERT, rows)
 

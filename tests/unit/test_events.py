@@ -61,6 +61,20 @@ async def test_concurrent_writers_get_distinct_numbers(database: Database):
     assert sorted(number for _, number in await database.read(numbers)) == list(range(1, 41))
 
 
+async def test_many_events_keep_their_order(database: Database):
+    def tell(connection: Connection) -> None:
+        events.record_all(connection, [])
+        told = (
+            events.event("wallet.active", subject=f"wa_{n}", member_id="mb_1", now_ms=n, n=n)
+            for n in range(3)
+        )
+        events.record_all(connection, told)
+        events.number_new(connection)
+
+    await database.write(tell)
+    assert await database.read(numbers) == [("wa_0", 1), ("wa_1", 2), ("wa_2", 3)]
+
+
 async def test_unlisted_kind_is_a_bug(database: Database):
     def unlisted(connection: Connection) -> None:
         events.record(connection, "wallet.vanished", subject="", member_id=None, now_ms=0)

@@ -148,7 +148,7 @@ def reveal(sealed: bytes, request_id: str, label: Label, ring: KeyRing) -> Opene
         secret = ring.open(sealed, _bound(request_id, label))
     except SealBroken:
         raise RecoveryAnswerInvalid("The stored key changed after the answer.") from None
-    return Opened(secret, PrivateKey(secret).public_key_hash, "sha3256")
+    return Opened(secret, PrivateKey(secret), "sha3256")
 
 
 def rewrapped(sealed: bytes, request_id: str, label: Label, ring: KeyRing, nonce: bytes) -> bytes:

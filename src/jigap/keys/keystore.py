@@ -143,8 +143,13 @@ class Opened:
     """An opened key file. ``secret`` is kept out of every representation."""
 
     secret: bytes = field(repr=False)
-    public_key_hash: bytes
+    key: PrivateKey
     mac_hash: MacHash
+
+    @property
+    def public_key_hash(self) -> bytes:
+        """What the chain knows the key by."""
+        return self.key.public_key_hash
 
 
 def read(text: str | bytes) -> dict[str, Any]:
@@ -261,10 +266,10 @@ def decrypt(document: dict[str, Any], passphrase: str, *, keccak: bool = True) -
     secret = _aes_128_ctr(derived, keystore.iv, keystore.ciphertext)
     if not is_secret(secret):
         raise KeystoreKeyInvalid("The key inside is not a number between 1 and n-1.")
-    public_key_hash = PrivateKey(secret).public_key_hash
+    key = PrivateKey(secret)
     if keystore.version == 4 and keystore.address_form == "public_key_hash":
-        _must_be(public_key_hash, bytes.fromhex(keystore.address))
-    return Opened(secret, public_key_hash, mac_hash)
+        _must_be(key.public_key_hash, bytes.fromhex(keystore.address))
+    return Opened(secret, key, mac_hash)
 
 
 def reencrypt(

@@ -139,7 +139,7 @@ class Vault:
         """
 
         async def nothing_more(place: Place, attempt: Attempt, opened: Opened) -> Unlocked:
-            return Unlocked(PrivateKey(opened.secret))
+            return Unlocked(opened.key)
 
         key = await self._whole(self._opened(wallet_id, passphrase, nothing_more))
         try:
@@ -397,7 +397,7 @@ class Vault:
         secret = entropy.random_bytes(32)
         while not keystore.is_secret(secret):
             secret = entropy.random_bytes(32)
-        opened = Opened(secret, PrivateKey(secret).public_key_hash, "sha3256")
+        opened = Opened(secret, PrivateKey(secret), "sha3256")
         label = Label(wallet_id, opened.public_key_hash, 1)
         document = {"id": keystore.uuid_of(entropy.random_bytes(16))}
         sealed = self._seal(label, self._reencrypt(document, opened, text), secret)

@@ -8,10 +8,10 @@ only.
 from jigap.lanes.broadcast import Departure, LaneView, after_answer, departures, left
 from jigap.lanes.outcome import Outgoing, Settled, adopted
 from jigap.lanes.prepare import Signer, sign_with_cancel, transaction
+from jigap.lanes.readiness import dispatch, set_dispatch_state
 from jigap.lanes.records import (
     NonceTaken,
     adopt,
-    dispatch,
     expire_unsent,
     has_late,
     is_lane,
@@ -22,9 +22,10 @@ from jigap.lanes.records import (
     note_stuck,
     open_lane,
     outgoing,
+    owed,
+    owed_by,
     recompute,
     record,
-    set_dispatch_state,
     settle,
     stuck,
     unfinished,
@@ -60,6 +61,8 @@ __all__ = [
     "note_stuck",
     "open_lane",
     "outgoing",
+    "owed",
+    "owed_by",
     "recompute",
     "record",
     "set_dispatch_state",

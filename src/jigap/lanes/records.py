@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Index,
-    Integer,
     LargeBinary,
     String,
     Table,
@@ -30,7 +29,7 @@ from sqlalchemy import (
 )
 
 from jigap import index
-from jigap.database import Amount, insert_if_absent, metadata, prepared
+from jigap.database import Amount, for_each, insert_if_absent, metadata, prepared
 from jigap.lanes.outcome import Outgoing, Settled, outcome
 from jigap.lanes.states import State, advance
 from jigap.node.client import ChainBlock, ChainTransaction
@@ -72,16 +71,6 @@ outgoing = Table(
     Column("stuck_ms", BigInteger, nullable=True),
     UniqueConstraint("chain_id", "sender", "tag"),
     Index("ix_outgoing_unfinished", "final", "sender", "nonce"),
-)
-
-#: One row: whether the dispatcher has read all of the chain since it started.
-dispatch_state = Table(
-    "dispatch_state",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("caught_up", Boolean, nullable=False),
-    Column("stopped_reason", Text, nullable=False),
-    Column("heartbeat_ms", BigInteger, nullable=False),
 )
 
 
@@ -172,6 +161,36 @@ def _unfinished_in(chain_id: Any, sender: Any) -> Any:
     )
 
 
+def owed(
+    connection: Connection, chain_id: int, senders: Collection[bytes] | None = None
+) -> dict[bytes, int]:
+    """The most hug that what is not final yet can cost each lane, of these lanes or of all."""
+    query = select(outgoing.c.sender, outgoing.c.fee_max_hug, outgoing.c.value_hug).where(
+        outgoing.c.chain_id == chain_id, outgoing.c.final.is_(False)
+    )
+    if senders is not None:
+        query = query.where(outgoing.c.sender.in_(sorted(senders)))
+    found: dict[bytes, int] = {}
+    for row in connection.execute(query):
+        found[row.sender] = found.get(row.sender, 0) + row.fee_max_hug + row.value_hug
+    return found
+
+
+def owed_by(connection: Connection, chain_id: int, sender: bytes) -> int:
+    """``owed`` of one lane."""
+    rows = connection.execute(*_owed_by(chain_id, sender))
+    return sum(row.fee_max_hug + row.value_hug for row in rows)
+
+
+@prepared
+def _owed_by(chain_id: Any, sender: Any) -> Any:
+    return select(outgoing.c.fee_max_hug, outgoing.c.value_hug).where(
+        outgoing.c.chain_id == chain_id,
+        outgoing.c.final.is_(False),
+        outgoing.c.sender == sender,
+    )
+
+
 def move(
     connection: Connection,
     chain_id: int,
@@ -183,18 +202,19 @@ def move(
     A row that a block ended in the meantime stays ended. A node may say anything, so only what
     every database can hold is kept.
     """
-    for entry, state, message in changes:
-        wanted = state if state == entry.state else advance(entry.state, state)
-        connection.execute(
-            *_move(
-                chain_id,
-                entry.sender,
-                entry.nonce,
-                wanted.value,
-                index.printable(message, MESSAGE_CHARS_MAX),
-                now_ms,
-            )
+    rows = [
+        (
+            chain_id,
+            entry.sender,
+            entry.nonce,
+            (state if state == entry.state else advance(entry.state, state)).value,
+            index.printable(message, MESSAGE_CHARS_MAX),
+            now_ms,
         )
+        for entry, state, message in changes
+    ]
+    if rows:
+        connection.execute(*for_each(_move, rows))
 
 
 @prepared
@@ -344,26 +364,6 @@ def _subject_of(chain_id: Any, sender: Any, tag: Any) -> Any:
     )
 
 
-def set_dispatch_state(
-    connection: Connection, *, caught_up: bool, now_ms: int, stopped_reason: str = ""
-) -> None:
-    """Say whether new payments may be accepted, and if not for ever, why."""
-    values = {"caught_up": caught_up, "stopped_reason": stopped_reason, "heartbeat_ms": now_ms}
-    insert_if_absent(connection, dispatch_state, id=1, **values)
-    connection.execute(update(dispatch_state).values(**values))
-
-
-def dispatch(connection: Connection) -> tuple[bool, str, int]:
-    """(caught up, why it stopped, its last sign of life in ms)."""
-    row = connection.execute(*_dispatch()).first()
-    return (row.caught_up, row.stopped_reason, row.heartbeat_ms) if row else (False, "", 0)
-
-
-@prepared
-def _dispatch() -> Any:
-    return select(dispatch_state)
-
-
 def recompute(connection: Connection, chain_id: int) -> int:
     """At start: set every lane's nonce from the chain and our records; how many had been wrong."""
     wrong = 0
@@ -434,19 +434,21 @@ def _unfinished_of(
 
 
 def _write_ends(connection: Connection, chain_id: int, settled: Sequence[Settled]) -> None:
-    for one in settled:
-        assert one.state.is_final
-        connection.execute(
-            *_end(
-                chain_id,
-                one.outgoing.sender,
-                one.outgoing.nonce,
-                one.state.value,
-                one.reason,
-                one.block_number,
-                one.time_ms,
-            )
+    assert all(one.state.is_final for one in settled)
+    rows = [
+        (
+            chain_id,
+            one.outgoing.sender,
+            one.outgoing.nonce,
+            one.state.value,
+            one.reason,
+            one.block_number,
+            one.time_ms,
         )
+        for one in settled
+    ]
+    if rows:
+        connection.execute(*for_each(_end, rows))
 
 
 @prepared

@@ -5,7 +5,7 @@ restore from backup) and the tag on the chain proves to be ours; ``note_external
 members' tokens did without us, so that it is history and not a difference.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert
@@ -32,46 +32,54 @@ _EVENTS = {
 
 def settle(connection: Connection, settings: Settings, ended: Iterable[Settled]) -> None:
     """End the payments and refills among ``ended``, and refill gas ahead of need."""
+    payments: list[Settled] = []
     for one in ended:
         if one.outgoing.purpose == PURPOSE:
-            _settle_transfer(connection, settings, one)
+            payments.append(one)
         elif one.outgoing.purpose == refills.PURPOSE and one.state is not State.CONFIRMED:
             refills.give_back(connection, one.outgoing.subject_id)
+    rows = records.by_ids(connection, [one.outgoing.subject_id for one in payments])
+    told: list[dict[str, Any]] = []
+    for one in payments:
+        row = rows[one.outgoing.subject_id]
+        if one.state is not State.CONFIRMED:
+            records.give_back(connection, row.id)
+        told += _told_both(row, one.state, one.reason, one.block_number, one.time_ms)
+    events.record_all(connection, told)
+    _refill_ahead(connection, settings, payments, rows)
 
 
-def _settle_transfer(connection: Connection, settings: Settings, one: Settled) -> None:
-    row = records.by_id(connection, one.outgoing.subject_id)
-    if one.state is not State.CONFIRMED:
-        records.give_back(connection, row.id)
-    _tell_both(connection, row, one.state, one.reason, one.block_number, one.time_ms)
-    if one.state is State.CONFIRMED:
-        _refill_ahead(connection, settings, one, row.member_id)
-
-
-def _refill_ahead(connection: Connection, settings: Settings, one: Settled, member_id: str) -> None:
-    sender = one.outgoing.sender
-    purse = refills.purse(connection, settings.chain_id, sender)
-    missing_hug = refill_ahead_hug(purse, one.outgoing.fee_max_hug, settings.gas_refill_payments)
-    if missing_hug:
-        refills.wish(
-            connection,
-            settings,
-            symid=sender,
-            member_id=member_id,
-            amount_hug=missing_hug,
-            transfer_id=None,
-            now_ms=one.time_ms,
-        )
-
-
-def _tell_both(
-    connection: Connection, row: Row[Any], state: State, reason: str, block: int, time_ms: int
+def _refill_ahead(
+    connection: Connection,
+    settings: Settings,
+    payments: Iterable[Settled],
+    rows: Mapping[str, Row[Any]],
 ) -> None:
-    told = dict.fromkeys((row.member_id, row.recipient))
-    for member_id in told:
-        if member_id and (state is State.CONFIRMED or member_id == row.member_id):
-            events.record(
+    """One look at each payer whose payment was confirmed."""
+    payers = {one.outgoing.sender: one for one in payments if one.state is State.CONFIRMED}
+    purses = refills.purses(connection, settings.chain_id, payers.keys())
+    for sender, one in payers.items():
+        missing_hug = refill_ahead_hug(
+            purses[sender], one.outgoing.fee_max_hug, settings.gas_refill_payments
+        )
+        if missing_hug:
+            refills.wish(
                 connection,
+                settings,
+                symid=sender,
+                member_id=rows[one.outgoing.subject_id].member_id,
+                amount_hug=missing_hug,
+                transfer_id=None,
+                now_ms=one.time_ms,
+            )
+
+
+def _told_both(
+    row: Row[Any], state: State, reason: str, block: int, time_ms: int
+) -> Iterator[dict[str, Any]]:
+    for member_id in dict.fromkeys((row.member_id, row.recipient)):
+        if member_id and (state is State.CONFIRMED or member_id == row.member_id):
+            yield events.event(
                 _EVENTS[state],
                 subject=row.id,
                 member_id=member_id,
@@ -122,7 +130,8 @@ def _adopt_transfer(
     else:
         records.give_back(connection, transfer_id)
     row = records.by_id(connection, transfer_id)
-    _tell_both(connection, row, entry.state, "found_on_chain", block.number, block.time_ms)
+    told = _told_both(row, entry.state, "found_on_chain", block.number, block.time_ms)
+    events.record_all(connection, told)
     return True
 
 

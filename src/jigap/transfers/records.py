@@ -242,6 +242,14 @@ def by_id(connection: Connection, transfer_id: str) -> Any:
     return connection.execute(*_by_id(transfer_id)).one()
 
 
+def by_ids(connection: Connection, transfer_ids: Collection[str]) -> dict[str, Any]:
+    """The rows of payments known to exist, by id."""
+    if not transfer_ids:
+        return {}
+    query = select(transfers).where(transfers.c.id.in_(transfer_ids))
+    return {row.id: row for row in connection.execute(query)}
+
+
 @prepared
 def _by_id(transfer_id: Any) -> Any:
     return select(transfers).where(transfers.c.id == transfer_id)

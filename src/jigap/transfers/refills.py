@@ -5,6 +5,7 @@ the token owner's key and sends it. When a budget is spent the wish is kept with
 again: the payment waits, nothing is lost.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, not_, or_, select, update
@@ -27,23 +28,39 @@ def purse(connection: Connection, chain_id: int, symid: bytes) -> GasPurse:
     """An account's SYM: at the indexed height, in refills under way, and owed."""
     balance_hug = index.account(connection, symid).balance_hug
     under_way = connection.scalars(*_under_way(symid))
-    owed = (
-        entry.fee_max_hug + entry.value_hug
-        for entry in lanes.unfinished(connection, chain_id, symid)
-    )
-    return GasPurse(balance_hug, sum(under_way), sum(owed))
+    return GasPurse(balance_hug, sum(under_way), lanes.owed_by(connection, chain_id, symid))
+
+
+def purses(
+    connection: Connection, chain_id: int, symids: Collection[bytes]
+) -> dict[bytes, GasPurse]:
+    """``purse`` of many accounts."""
+    if not symids:
+        return {}
+    accounts = index.accounts(connection, symids)
+    owed = lanes.owed(connection, chain_id, symids)
+    under_way = dict.fromkeys(symids, 0)
+    query = _unfinished(gas_refills.c.symid, gas_refills.c.amount_hug)
+    for row in connection.execute(query.where(gas_refills.c.symid.in_(sorted(symids)))):
+        under_way[row.symid] += row.amount_hug
+    nothing = index.AccountView()
+    return {
+        symid: GasPurse(
+            accounts.get(symid, nothing).balance_hug, under_way[symid], owed.get(symid, 0)
+        )
+        for symid in symids
+    }
 
 
 @prepared
 def _under_way(symid: Any) -> Any:
-    return (
-        select(gas_refills.c.amount_hug)
-        .select_from(_with_fate())
-        .where(
-            gas_refills.c.symid == symid,
-            or_(lanes.outgoing.c.final.is_(None), lanes.outgoing.c.final.is_(False)),
-        )
-    )
+    return _unfinished(gas_refills.c.amount_hug).where(gas_refills.c.symid == symid)
+
+
+def _unfinished(*columns: Any) -> Any:
+    fate = lanes.outgoing.c.final
+    found = select(*columns).select_from(_with_fate())
+    return found.where(or_(fate.is_(None), fate.is_(False)))
 
 
 def wish(

@@ -102,7 +102,7 @@ class Payments:
                 look=look,
                 write=partial(self._write_new, key=key),
             )
-        self._work.ring()
+        self._work.ring({PURPOSE})
         return made
 
     async def confirm(self, member_id: str, transfer_id: str, passphrase: str) -> Transfer:
@@ -121,7 +121,7 @@ class Payments:
                 look=look,
                 write=self._end_waiting,
             )
-        self._work.ring()
+        self._work.ring({PURPOSE})
         return made
 
     async def withdraw(self, member_id: str, transfer_id: str) -> Transfer:
@@ -156,10 +156,14 @@ class Payments:
     async def wait(self, member_id: str, present: Transfer, seconds: float) -> Transfer:
         """The payment once it is final, or as it stands after ``seconds``; ``present``: as read."""
         end = time.monotonic() + min(seconds, self._settings.wait_max_s)
-        pause_s = POLL_S
+        pause_s, fresh = POLL_S, True
         while not (present.state.is_final or present.state is Standing.DELAYED):
             with self._news.listening(present.id) as heard:
-                present = await self.get(member_id, present.id)
+                # What was read in this very turn of the loop need not be read again: no block can
+                # have ended it since without passing through the loop.
+                if not fresh:
+                    present = await self.get(member_id, present.id)
+                fresh = False
                 left_s = end - time.monotonic()
                 if present.state.is_final or left_s <= 0:
                     break

@@ -136,6 +136,16 @@ async def test_unfinished_rows_come_in_lane_order(lane):
     assert replace(found[0], last_sent_ms=0, message="") == entry(0)
 
 
+async def test_a_lane_owes_what_is_unfinished_in_it(lane):
+    for nonce in range(3):
+        await lane.write(lanes.record, CHAIN_ID, replace(entry(nonce), value_hug=nonce))
+    await lane.write(lanes.settle, CHAIN_ID, block(mined(0, entry(0).hash)))
+    assert await lane.read(lanes.owed_by, CHAIN_ID, SENDER) == 2 * 10 + 1 + 2
+    assert await lane.read(lanes.owed, CHAIN_ID) == {SENDER: 23}
+    assert await lane.read(lanes.owed, CHAIN_ID, {SENDER, b"other"}) == {SENDER: 23}
+    assert await lane.read(lanes.owed, CHAIN_ID + 1) == {}
+
+
 async def test_what_was_lost_and_found_is_final_at_once(lane):
     seen = mined(0, b"x" * 32)
     await lane.write(
