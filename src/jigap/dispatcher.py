@@ -49,8 +49,9 @@ QUEUED_RETRY_MS = 1_000
 HEARTBEAT_MS = 1_000
 TROUBLE_PAUSE_S = 0.5
 LOST_PAUSE_S = 0.05
-#: New wallets gather this long, so that many SymIDs cost one question and one write.
-CERTIFY_PAUSE_S = 0.05
+#: New wallets gather this long, so that many SymIDs cost one question and one write; longer after
+#: a batch of many, when their keys take the cores.
+CERTIFY_PAUSE_S, CERTIFY_BUSY_S, CERTIFY_MANY = 0.05, 0.2, 4
 LOST_LOOKS_MAX = 600
 
 
@@ -143,7 +144,7 @@ class Dispatcher:
             try:
                 under_way = await self.turn()
                 pause_ms = self._settings.busy_poll_ms if under_way else self._settings.idle_poll_ms
-                await self._work.wait(pause_ms / 1000)
+                await self._work.wait(pause_ms / 1000, transfers.PURPOSE)
             except (NodeTrouble, RpcError) as trouble:
                 log.warning("the node does not answer: %s", trouble)
                 await asyncio.sleep(TROUBLE_PAUSE_S)
@@ -175,8 +176,8 @@ class Dispatcher:
                 log.warning("asking for SymIDs failed: %s", trouble)
                 asked = 0
             if not asked:
-                await self._work.wait(self._settings.idle_poll_ms / 1000)
-            await asyncio.sleep(CERTIFY_PAUSE_S)
+                await self._work.wait(self._settings.idle_poll_ms / 1000, members.NEW_WALLET)
+            await asyncio.sleep(CERTIFY_BUSY_S if asked >= CERTIFY_MANY else CERTIFY_PAUSE_S)
 
     # --- the chain
 
@@ -436,11 +437,12 @@ class Dispatcher:
     def _stranded(self, connection: Connection) -> list[tuple[bytes, str, int]]:
         """(account, member, missing hug) of members' lanes that nothing under way can pay for."""
         found = []
-        senders = {entry.sender for entry in lanes.unfinished(connection, self._chain_id)}
-        for sender in sorted(senders):
+        senders = lanes.owed(connection, self._chain_id).keys()
+        for sender, purse in sorted(refills.purses(connection, self._chain_id, senders).items()):
+            if purse.free_hug >= 0:
+                continue
             member = members.by_symid(connection, sender)
-            purse = refills.purse(connection, self._chain_id, sender)
-            if member is not None and not member.frozen and purse.free_hug < 0:
+            if member is not None and not member.frozen:
                 found.append((sender, member.id, -purse.free_hug))
         return found
 

@@ -309,6 +309,31 @@ async def test_a_burst_of_fifty_gets_nonces_without_gaps(chain):
     assert await chain.client.citizen_nonce(FIRST_CA) == before + 50
 
 
+async def test_one_that_the_chain_refuses_keeps_nobody_of_its_round_waiting(chain):
+    """Those behind it have later nonces, and its own must be used by somebody."""
+    await embedded(chain).issue(request(7))
+    await chain.registered({request(7).public_key_hash})
+    authority, others = embedded(chain), [request(300 + number) for number in range(9)]
+    asked = [others[0], request(7), *others[1:5], request(7), *others[5:]]
+    answers = await asyncio.gather(*(authority.issue(one) for one in asked))
+    assert [number for number, one in enumerate(answers) if one == AlreadyIssued()] == [1, 6]
+    found = await chain.registered({one.public_key_hash for one in others})
+    for one, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Issued):
+            assert found[one.public_key_hash] == answer.symid
+    assert await chain.client.waiting_citizens() == []
+
+
+async def test_a_gap_that_a_crash_left_is_closed_by_the_next_start(chain):
+    left = embedded(chain)
+    nonce = await chain.client.citizen_nonce(FIRST_CA)
+    key_hash = request(7).public_key_hash
+    stranded = left._sign(symid.make(2, b"\x11" * 6), key_hash, 2, nonce + 2)
+    assert (await chain.client.submit_citizen(stranded.raw)).kind == "accepted"
+    assert await embedded(chain).issue(request(7)) == AlreadyIssued()
+    await chain.registered({key_hash})
+
+
 async def test_two_cas_with_one_key_get_along(chain):
     """A second process of the same CA takes nonces too; both find their way again."""
     first, second = embedded(chain), embedded(chain)

@@ -33,7 +33,7 @@ from jigap.index.records import accounts as accounts
 from jigap.index.records import balances_of as balances_of
 from jigap.index.records import block as block
 from jigap.index.records import by_nonce as by_nonce
-from jigap.index.records import citizen_by_key as citizen_by_key
+from jigap.index.records import citizens_by_key as citizens_by_key
 from jigap.index.records import contract as contract
 from jigap.index.records import contracts as contracts
 from jigap.index.records import every_contract as every_contract

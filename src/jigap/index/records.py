@@ -242,16 +242,12 @@ def _active(symid: Any, key_hash: Any) -> Any:
     )
 
 
-def citizen_by_key(connection: Connection, key_hash: bytes) -> bytes | None:
-    """The SymID that a certificate authority has bound to this public key hash."""
-    found: bytes | None = connection.scalar(*_citizen_of(key_hash))
+def citizens_by_key(connection: Connection, key_hashes: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The SymIDs that certificate authorities have bound to public key hashes among these."""
+    found: dict[bytes, bytes] = {}
+    for key_hash, symid in _by_keys(connection, _CITIZENS_OF, key_hashes):
+        found[key_hash] = min(symid, found.get(key_hash, symid))
     return found
-
-
-@prepared
-def _citizen_of(key_hash: Any) -> Any:
-    table = chain_citizens.c
-    return select(table.symid).where(table.key_hash == key_hash).order_by(table.symid).limit(1)
 
 
 # --- transactions
@@ -494,6 +490,7 @@ _TIMES = select(chain_blocks.c.number, chain_blocks.c.time_ms).where(
 _A, _C, _H = chain_accounts.c, chain_citizens.c, chain_holdings.c
 _ACCOUNTS = select(_A.symid, _A.balance_hug, _A.nonce, _A.deposit_hug).where(_A.symid.in_(_KEYS))
 _CITIZENS = select(_C.symid, _C.block_number).where(_C.symid.in_(_KEYS))
+_CITIZENS_OF = select(_C.key_hash, _C.symid).where(_C.key_hash.in_(_KEYS))
 _CONTRACTS = select(chain_contracts).where(chain_contracts.c.contract.in_(_KEYS))
 _HOLDINGS_OF = select(_H.contract, _H.symid, _H.balance).where(_H.symid.in_(_KEYS))
 _HOLDINGS = select(_H.symid, _H.balance).where(

@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from jigap.database import metadata, prepared
+from jigap.database import insert_if_absent, metadata, prepared
 from jigap.refusal import Kind, Refusal
 
 keystores = Table(
@@ -89,9 +89,11 @@ def insert_copy(connection: Connection, key: NewKey, now_ms: int) -> None:
 
     Nothing happens when the very same copy is there: a restore may have been quicker.
     """
-    if connection.scalar(*_envelope_of(key.wallet_id)) == key.envelope:
+    row = _row(key, now_ms)
+    if insert_if_absent(connection, keystores, **row):
         return
-    connection.execute(_INSERT, _row(key, now_ms))
+    if connection.scalar(*_envelope_of(key.wallet_id)) != key.envelope:
+        connection.execute(_INSERT, row)  # refused: it is another's
 
 
 def insert_copies(connection: Connection, keys: Iterable[NewKey], now_ms: int) -> None:

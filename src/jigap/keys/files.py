@@ -7,6 +7,7 @@ sees the old file or the new one. The first copy of the key of wallet ``wa_…``
 
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,28 +25,34 @@ def write_synced(path: Path, content: bytes, *, replace: bool = True) -> None:
     With ``replace`` False an existing file is left alone and ``FileExistsError`` is raised.
     """
     temporary = _temporary(path)
-    descriptor = _new_file(temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(temporary, content, sync=True)
         if replace:
-            temporary.replace(path)
+            os.replace(temporary, path)
         else:
             os.link(temporary, path)
-    finally:
+            os.unlink(temporary)
+    except BaseException:
         with suppress(FileNotFoundError):
-            temporary.unlink()
+            os.unlink(temporary)
+        raise
     sync_folder(path.parent)
 
 
-def _new_file(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_new(path: str, content: bytes, *, sync: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{entropy.random_bytes(6).hex()}.tmp")
+def _temporary(path: Path) -> str:
+    return f"{path.parent}/.{path.name}.{entropy.random_bytes(6).hex()}.tmp"
 
 
 def sync_folder(folder: Path) -> None:
@@ -62,6 +69,8 @@ class KeyFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._making = threading.Lock()
+        self._made = False
 
     def path(self, wallet_id: str, version: int) -> Path:
         """Where one version of one wallet's key is kept."""
@@ -72,7 +81,7 @@ class KeyFiles:
     def write(self, wallet_id: str, version: int, envelope: bytes) -> None:
         """Put one version there; durable when this returns."""
         path = self.path(wallet_id, version)
-        self._make_folder(path.parent)
+        self._be_ready(path.parent)
         write_synced(path, envelope)
 
     def write_many(self, first_versions: Iterable[tuple[str, bytes]]) -> None:
@@ -81,23 +90,30 @@ class KeyFiles:
         One sync of everything is waited for instead of one for each file: quick for thousands, and
         nothing to do beside people who wait.
         """
-        temporaries: dict[Path, Path] = {}
+        temporaries: dict[Path, str] = {}
         for wallet_id, envelope in first_versions:
             path = self.path(wallet_id, 1)
-            self._make_folder(path.parent)
+            self._be_ready(path.parent)
             temporaries[path] = _temporary(path)
-            with os.fdopen(_new_file(temporaries[path]), "wb") as file:
-                file.write(envelope)
+            _write_new(temporaries[path], envelope, sync=False)
         os.sync()
         for path, temporary in temporaries.items():
-            temporary.replace(path)
+            os.replace(temporary, path)
         os.sync()
 
-    def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(self.root)
-            sync_folder(self.root.parent)
+    def _be_ready(self, folder: Path) -> None:
+        with self._making:
+            if not (self._made and folder.is_dir()):
+                self._make_folders()
+
+    def _make_folders(self) -> None:
+        """All of them at once, synced before a file may be in one: later writes need not."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for shard in range(256):
+            (self.root / f"{shard:02x}").mkdir(exist_ok=True, mode=0o700)
+        sync_folder(self.root)
+        sync_folder(self.root.parent)
+        self._made = True
 
     def read(self, wallet_id: str, version: int) -> bytes | None:
         """One version as it is on disk; None when there is no such file."""

@@ -174,6 +174,7 @@ from jigap.members.visitor import (
     network_of,
 )
 from jigap.members.wallet import (
+    NEW_WALLET,
     WalletExists,
     WalletMissing,
     Wallets,
@@ -184,6 +185,7 @@ from jigap.members.wallet import (
 
 __all__ = [
     "DEVICE_KEPT_S",
+    "NEW_WALLET",
     "Argon2Pool",
     "ChangesLimit",
     "DetailsMissing",

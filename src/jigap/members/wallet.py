@@ -11,13 +11,13 @@ nothing.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Connection, and_, func, insert, not_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jigap import entropy, events, index
@@ -35,7 +35,7 @@ from jigap.database import Database, prepared
 from jigap.events import Bell
 from jigap.keys import KeyRing, NewKey, SealBroken, Vault, insert_copy
 from jigap.members import personal, records
-from jigap.members.member import Wallet, WalletState, may_act
+from jigap.members.member import Member, Wallet, WalletState, may_act
 from jigap.members.tables import wallets
 from jigap.node.client import ChainCitizen
 from jigap.refusal import Kind, Refusal
@@ -43,7 +43,10 @@ from jigap.steps import step
 
 log = logging.getLogger("jigap.members")
 
-ASK_AT_ONCE_MAX = 64
+#: What the dispatcher's bell rings about when only a SymID is wanted: no payment waits.
+NEW_WALLET = "new wallet"
+ASK_AT_ONCE_MAX = 128
+KEYS_PER_QUERY = 500
 ASK_AGAIN_MS = 5_000
 ASK_AGAIN_MAX_MS = 10 * 60 * 1000
 POLL_S = 0.1
@@ -91,14 +94,20 @@ class Wallets:
         self._news = news
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def make(self, member_id: str, passphrase: str) -> Wallet:
+    async def make(self, member_id: str, passphrase: str, *, known: Member | None = None) -> Wallet:
         """Store a new key twice.
 
-        Raises ``MemberUnverified``, ``MemberFrozen``, ``WalletExists`` and the vault's refusals.
+        ``known``: the member as read a moment ago; the rules are looked at once more in the
+        transaction that makes the wallet. Raises ``MemberUnverified``, ``MemberFrozen``,
+        ``WalletExists`` and the vault's refusals.
         """
         lock = self._making.setdefault(member_id, asyncio.Lock())
+        if lock.locked():
+            known = None  # whoever is at it may have made the wallet by then
         async with lock:
-            await self._database.read(_may_make, member_id)
+            if known is None:
+                known = await self._database.read(_member, member_id)
+            _may_make(known)
             wallet_id = entropy.new_id("wa", self._clock.now_ms())
             key = await self._vault.new_key(wallet_id, passphrase)
             try:
@@ -110,7 +119,7 @@ class Wallets:
             except Refusal:
                 await self._vault.discard(key)
                 raise
-        self._work.ring()
+        self._work.ring({NEW_WALLET})
         return Wallet(key.wallet_id, WalletState.KEY_STORED, None, key.public_key_hash)
 
     async def of(self, member_id: str) -> Wallet:
@@ -157,12 +166,7 @@ async def request_citizens(
 
 def activate(connection: Connection, citizens: Iterable[ChainCitizen], now_ms: int) -> list[str]:
     """Give wallets the SymIDs that a block registered; the ids of the members they belong to."""
-    activated = []
-    for citizen in citizens:
-        member_id = _activate(connection, citizen.key_hash, citizen.symid, now_ms)
-        if member_id is not None:
-            activated.append(member_id)
-    return activated
+    return _activate(connection, {one.key_hash: one.symid for one in citizens}, now_ms)
 
 
 def ask_again_ms(requests: int) -> int:
@@ -187,16 +191,20 @@ async def _ask(
             await database.write(_note_refused, wallet.wallet_id, reason)
 
 
-def _may_make(connection: Connection, member_id: str) -> None:
+def _member(connection: Connection, member_id: str) -> Member:
     member = records.get(connection, member_id)
     assert member is not None, "a session belongs to a member"
+    return member
+
+
+def _may_make(member: Member) -> None:
     may_act(member)
     if member.wallet is not None:
         raise WalletExists("This member has a wallet already.")
 
 
 def _insert(connection: Connection, member_id: str, key: NewKey, now_ms: int) -> None:
-    _may_make(connection, member_id)
+    _may_make(_member(connection, member_id))
     insert_copy(connection, key, now_ms)
     connection.execute(
         _INSERT,
@@ -226,24 +234,35 @@ def _is_any_due(connection: Connection, now_ms: int) -> bool:
 
 def _take_due(connection: Connection, now_ms: int) -> list[_Waiting]:
     """Mark wallets as being asked for. What the index knows already is not asked again."""
-    due: list[_Waiting] = []
-    for row in connection.execute(*_due(now_ms)).all():
-        symid = index.citizen_by_key(connection, row.public_key_hash)
-        if symid is not None:
-            _activate(connection, row.public_key_hash, symid, now_ms)
-            continue
-        connection.execute(*_ask_for(row.wallet_id, row.requests + 1, now_ms))
-        due.append(_Waiting(row.wallet_id, row.member_id, row.public_key_hash, row.requests + 1))
+    rows = connection.execute(*_due(now_ms)).all()
+    known = index.citizens_by_key(connection, {row.public_key_hash for row in rows})
+    if known:
+        _activate(connection, known, now_ms)
+    due = [
+        _Waiting(row.wallet_id, row.member_id, row.public_key_hash, row.requests + 1)
+        for row in rows
+        if row.public_key_hash not in known
+    ]
+    if due:
+        connection.execute(
+            _ASK_FOR,
+            [
+                {"asked_id": one.wallet_id, "asked_requests": one.requests, "asked_ms": now_ms}
+                for one in due
+            ],
+        )
     return due
 
 
-@prepared
-def _ask_for(wallet_id: Any, requests: Any, now_ms: Any) -> Any:
-    return (
-        update(wallets)
-        .where(wallets.c.wallet_id == wallet_id)
-        .values(state=WalletState.CITIZEN_REQUESTED, requests=requests, requested_ms=now_ms)
+_ASK_FOR = (
+    update(wallets)
+    .where(wallets.c.wallet_id == bindparam("asked_id"))
+    .values(
+        state=WalletState.CITIZEN_REQUESTED,
+        requests=bindparam("asked_requests"),
+        requested_ms=bindparam("asked_ms"),
     )
+)
 
 
 @prepared
@@ -281,9 +300,9 @@ def _requests(
     connection: Connection, ring: KeyRing, due: Sequence[_Waiting]
 ) -> list[tuple[_Waiting, CitizenRequest]]:
     found = []
+    rows = {row.id: row for row in records.rows_of(connection, {one.member_id for one in due})}
     for wallet in due:
-        row = records.row_of(connection, wallet.member_id)
-        assert row is not None, "a wallet belongs to a member"
+        row = rows[wallet.member_id]
         if row.closed_ms is not None:  # whoever left is named to nobody
             continue
         try:
@@ -302,32 +321,48 @@ def _requests(
     return found
 
 
-def _activate(connection: Connection, key_hash: bytes, symid: bytes, now_ms: int) -> str | None:
-    """Make the wallet of this key hash active; its member, or None if it is not ours or was."""
-    row = connection.execute(*_inactive(key_hash)).first()
-    if row is None:
-        return None
-    connection.execute(*_set_active(row.wallet_id, symid, now_ms))
-    events.record(
-        connection, "wallet.active", subject=row.wallet_id, member_id=row.member_id, now_ms=now_ms
+def _activate(connection: Connection, symids: Mapping[bytes, bytes], now_ms: int) -> list[str]:
+    """Make the wallets of these key hashes active; the members of those that are ours and were not.
+
+    ``symids`` is key hash -> SymID.
+    """
+    hashes = sorted(symids)
+    rows = [
+        row
+        for start in range(0, len(hashes), KEYS_PER_QUERY)
+        for row in connection.execute(
+            _INACTIVE, {"key_hashes": hashes[start : start + KEYS_PER_QUERY]}
+        )
+    ]
+    if rows:
+        active = [
+            {
+                "active_id": row.wallet_id,
+                "active_symid": symids[row.public_key_hash],
+                "active_at_ms": now_ms,
+            }
+            for row in rows
+        ]
+        connection.execute(_SET_ACTIVE, active)
+        who = [(row.wallet_id, row.member_id) for row in rows]
+        events.record_many(connection, "wallet.active", who, now_ms=now_ms)
+    return [row.member_id for row in rows]
+
+
+_INACTIVE = select(wallets.c.wallet_id, wallets.c.member_id, wallets.c.public_key_hash).where(
+    wallets.c.public_key_hash.in_(bindparam("key_hashes", expanding=True)),
+    wallets.c.state != WalletState.ACTIVE,
+)
+_SET_ACTIVE = (
+    update(wallets)
+    .where(wallets.c.wallet_id == bindparam("active_id"))
+    .values(
+        state=WalletState.ACTIVE,
+        symid=bindparam("active_symid"),
+        active_ms=bindparam("active_at_ms"),
+        refused_reason="",
     )
-    return str(row.member_id)
-
-
-@prepared
-def _inactive(key_hash: Any) -> Any:
-    return select(wallets.c.wallet_id, wallets.c.member_id).where(
-        wallets.c.public_key_hash == key_hash, wallets.c.state != WalletState.ACTIVE
-    )
-
-
-@prepared
-def _set_active(wallet_id: Any, symid: Any, now_ms: Any) -> Any:
-    return (
-        update(wallets)
-        .where(wallets.c.wallet_id == wallet_id)
-        .values(state=WalletState.ACTIVE, symid=symid, active_ms=now_ms, refused_reason="")
-    )
+)
 
 
 def _note_refused(connection: Connection, wallet_id: str, reason: str) -> None:

@@ -274,6 +274,20 @@ class NodeClient:
         """The nonce the next citizen transaction of this CA must carry."""
         return _quantity(await self.call("citizen_getCitizenNonce", _hex(ca)))
 
+    async def waiting_citizens(self) -> list[tuple[int, ChainCitizen]]:
+        """(nonce, citizen) of what CAs have in the pool; empty where a node does not tell."""
+        try:
+            answer = await self._typed(list, "citizen_pendingCitizens")
+        except RpcError as refused:
+            if refused.rpc_code != -32601:
+                raise
+            return []
+        return _read(
+            lambda: [
+                (_quantity(one["nonce"]), _citizen(one, _bytes(one["symId"], 10))) for one in answer
+            ]
+        )
+
     async def receipt(self, transaction_hash: bytes) -> ChainReceipt | None:
         """The receipt of a transaction, None while it is not in a block."""
         answer = await self.call("sym_getTransactionReceipt", _hex(transaction_hash))

@@ -36,6 +36,9 @@ class ScriptedNode:
             return ChainCitizen(None, who, b"", FIRST_CA, 1, 0, 0)
         return None
 
+    async def waiting_citizens(self) -> list[tuple[int, ChainCitizen]]:
+        return []
+
     async def submit_citizen(self, raw: bytes) -> Submitted:
         signed = citizen.decode(raw)
         self.submitted.append(signed)
@@ -78,6 +81,32 @@ async def test_many_at_once_carry_nonces_without_gaps_and_ask_once():
     assert all(isinstance(one, Issued) for one in answers)
     assert [one.transaction.nonce for one in node.submitted] == list(range(50))
     assert node.asked == 1
+
+
+async def test_many_at_once_share_a_round_trip():
+    class Slow(ScriptedNode):
+        at_once = most = 0
+
+        async def submit_citizen(self, raw: bytes) -> Submitted:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            answer = await super().submit_citizen(raw)
+            self.at_once -= 1
+            return answer
+
+    node = Slow()
+    ca = authority(node)
+    await asyncio.gather(*(ca.issue(REQUEST) for _ in range(50)))
+    assert node.most == 50
+
+
+async def test_who_gives_up_takes_nobody_along():
+    ca = authority(ScriptedNode())
+    leading, following = (asyncio.create_task(ca.issue(REQUEST)) for _ in range(2))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    leading.cancel()
+    assert isinstance(await following, Issued)
 
 
 async def test_a_key_registered_before_is_told_apart():

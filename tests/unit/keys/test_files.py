@@ -55,6 +55,23 @@ def test_a_wallet_id_cannot_leave_the_folder(kept):
             kept.path(evil, 1)
 
 
+def test_a_folder_that_went_away_is_made_again(kept):
+    kept.write("wa_1", 1, b"one")
+    kept.remove("wa_1", 1)
+    kept.path("wa_1", 1).parent.rmdir()
+    kept.write("wa_1", 1, b"again")
+    assert kept.read("wa_1", 1) == b"again"
+
+
+def test_folders_are_made_and_synced_once(kept, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.append(folder.name))
+    kept.write("wa_1", 1, b"one")
+    kept.write("wa_2", 1, b"two")
+    assert synced[:2] == ["keystores", kept.root.parent.name]
+    assert synced[2:] == [kept.path(id_, 1).parent.name for id_ in ("wa_1", "wa_2")]
+
+
 def test_file_then_folder_are_synced_before_the_write_returns(kept, monkeypatch):
     order = []
     real_fsync, real_replace = os.fsync, os.replace

@@ -112,7 +112,7 @@ async def me(request: AnyRequest) -> MemberShown:
 async def make_wallet(request: AnyRequest, data: JSONBody[WalletAsked]) -> Response[WalletShown]:
     """Store a new key under the passphrase; the SymID follows within a block or two."""
     wallets, member, seconds = platform(request).wallets, caller(request), wait_s(request)
-    wallet = await wallets.make(member.id, data.passphrase)
+    wallet = await wallets.make(member.id, data.passphrase, known=member)
     if seconds:
         wallet = await wallets.wait(member.id, seconds)
     return Response(wallet_shown(wallet), headers=waited(seconds))
