@@ -10,7 +10,7 @@ from jigap.app import Folder, node_config
 from jigap.cli.child import die_with_parent
 from jigap.cli.failure import CommandFailed
 from jigap.cli.options import Data, ParentPid
-from jigap.cli.serving import run
+from jigap.cli.serving import run, settle_memory
 from jigap.node import DevAccount, NodeConfig, RunningNode, dev_chain, run_node
 from jigap.node.dev import ACCOUNTS_MAX, DEV_FILE
 from jigap.settings import Settings
@@ -78,6 +78,7 @@ def _chain(given: Settings, dev_accounts: int | None) -> tuple[NodeConfig, tuple
 
 
 def _announce(running: RunningNode, accounts: tuple[DevAccount, ...]) -> None:
+    settle_memory()
     ready = {
         "ready": True,
         "rpc": running.rpc_url,

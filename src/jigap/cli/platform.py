@@ -10,7 +10,7 @@ from jigap.app import App, build, build_dispatcher
 from jigap.cli import seed
 from jigap.cli.leases import dispatcher_lease
 from jigap.cli.listening import url_of
-from jigap.cli.serving import WebServer, end, say
+from jigap.cli.serving import WebServer, end, say, settle_memory
 from jigap.refusal import Refusal
 from jigap.settings import Settings
 from jigap.web import site
@@ -32,6 +32,7 @@ async def running(settings: Settings, listener: socket.socket) -> AsyncIterator[
         stack.push_async_callback(app.close)
         working = await stack.enter_async_context(dispatching(app))
         answering = await stack.enter_async_context(serving(app, listener))
+        settle_memory()
         yield Running(app, (*working, answering))
 
 

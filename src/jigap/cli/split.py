@@ -20,7 +20,7 @@ from jigap.cli.failure import CommandFailed
 from jigap.cli.listening import listen, url_of
 from jigap.cli.options import Data, Json, ParentPid, Port
 from jigap.cli.platform import dispatching, serving
-from jigap.cli.serving import end, run, say, until
+from jigap.cli.serving import end, run, say, settle_memory, until
 from jigap.settings import Settings
 
 
@@ -91,6 +91,7 @@ async def _worker(given: Settings, listener: socket.socket) -> None:
     app = build(given)
     try:
         async with serving(app, listener) as answering:
+            settle_memory()
             _ready(True)
             await until(answering)
     finally:
@@ -101,6 +102,7 @@ async def _dispatcher(given: Settings, json_: bool) -> None:
     app = build(given)
     try:
         async with dispatching(app) as parts:
+            settle_memory()
             _ready(json_)
             await until(*parts)
     finally:
