@@ -318,9 +318,13 @@ def _set_day(transfer_id: Any, day: Any) -> Any:
 
 
 def _add_spent(connection: Connection, member_id: str, token: str, day: str, amount: int) -> None:
-    insert_if_absent(connection, spending_days, member_id=member_id, token=token, day=day, amount=0)
-    present = spent(connection, member_id, token, day)
-    connection.execute(*_set_spent(member_id, token, day, present + amount))
+    present = connection.scalar(*_day(member_id, token, day))
+    if present is None:
+        insert_if_absent(
+            connection, spending_days, member_id=member_id, token=token, day=day, amount=amount
+        )
+    else:
+        connection.execute(*_set_spent(member_id, token, day, present + amount))
 
 
 @prepared

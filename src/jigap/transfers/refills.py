@@ -212,14 +212,19 @@ def _reserve(
     """Take ``units`` from all three budgets or from none."""
     taken: list[str] = []
     for scope, limit in _limits(settings, member_id, day):
-        insert_if_absent(connection, gas_budgets, scope=scope, reserved_gas=0)
-        took = connection.execute(*_take(scope, units, limit))
-        if took.rowcount != 1:
+        if not _took(connection, scope, units, limit):
             for earlier in taken:
                 _add(connection, earlier, -units)
             return False
         taken.append(scope)
     return True
+
+
+def _took(connection: Connection, scope: str, units: int, limit: int) -> bool:
+    if connection.execute(*_take(scope, units, limit)).rowcount == 1:
+        return True
+    insert_if_absent(connection, gas_budgets, scope=scope, reserved_gas=0)  # perhaps the first
+    return connection.execute(*_take(scope, units, limit)).rowcount == 1
 
 
 @prepared

@@ -261,8 +261,10 @@ class Payments:
         return self._examiner.get(connection, member_id, entry.subject_id)
 
     def _hold_lane(self, connection: Connection, sender: bytes) -> None:
-        lanes.open_lane(connection, self._settings.chain_id, sender)
-        lanes.next_nonce(connection, self._settings.chain_id, sender, lock=True)
+        chain_id = self._settings.chain_id
+        if lanes.next_nonce(connection, chain_id, sender, lock=True) is None:
+            lanes.open_lane(connection, chain_id, sender)
+            lanes.next_nonce(connection, chain_id, sender, lock=True)
 
     def _write_new(
         self, connection: Connection, ready: Ready, entry: Outgoing, *, key: str
