@@ -38,7 +38,7 @@ READS = Measure("explorer_reads", "Explorer, transactions read", "/s", "the same
 
 CLIENTS = (10, 50, 100)
 QUICK_CLIENTS = (4,)
-LOOPS = 60
+LOOPS = 30
 QUICK_LOOPS = 3
 MEMBERS = 20
 QUICK_MEMBERS = 4

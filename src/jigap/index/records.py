@@ -1,7 +1,6 @@
-"""Every question asked of the index, and how the changes of a block are written.
+"""Questions about blocks, accounts, tokens and citizens; how the changes of a block are written.
 
-A transaction is found by its ``place``: one growing number made of block number and position, which
-is also the cursor of every list.
+Questions about transactions are in ``mined``.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -18,13 +17,13 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    union,
     update,
 )
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.elements import BindParameter
 
 from jigap.database import prepared
 from jigap.index.effects import AccountView, Book, ContractView, Effects, Movement, Touched
+from jigap.index.mined import TAG_BYTES_MAX, place
 from jigap.index.tables import (
     chain_accounts,
     chain_blocks,
@@ -38,10 +37,7 @@ from jigap.node.client import ChainBlock, ChainCitizen
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
 
-POSITION_BITS = 16
 KEYS_PER_QUERY = 500
-PAGE_MAX = 1_000
-TAG_BYTES_MAX = 32
 #: The status of a citizen that is not locked, marked or revoked.
 ACTIVE = 1
 
@@ -56,50 +52,6 @@ class IndexedBlock:
     time_ms: int
     transaction_count: int
     citizen_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedTransaction:
-    """A mined transaction and what it moved.
-
-    ``to`` is empty for creations and deposits. ``kind``, ``source``, ``target`` and ``amount`` are
-    None if it moved nothing besides its fee; ``contract`` is None for SYM and for failed calls.
-    """
-
-    hash: bytes
-    block_number: int
-    position: int
-    sender: bytes
-    nonce: int
-    type: int
-    to: bytes
-    value_hug: int
-    input: bytes
-    extra_data: bytes
-    gas_price: int
-    gas_used: int
-    succeeded: bool
-    err_code: int | None
-    kind: str | None
-    contract: bytes | None
-    source: bytes | None
-    target: bytes | None
-    amount: int | None
-
-    @property
-    def fee_hug(self) -> int:
-        return self.gas_used * self.gas_price
-
-    @property
-    def place(self) -> int:
-        """The cursor of this transaction in lists."""
-        return place(self.block_number, self.position)
-
-
-def place(block_number: int, position: int) -> int:
-    """The one number that orders all transactions."""
-    assert 0 <= position < 1 << POSITION_BITS
-    return (block_number << POSITION_BITS) | position
 
 
 # --- blocks
@@ -185,11 +137,15 @@ def holdings(
 
 def balances_of(connection: Connection, symid: bytes) -> list[tuple[bytes, int]]:
     """(contract, base units) of every token that an account holds or has held."""
-    table = chain_holdings.c
-    rows = connection.execute(
-        select(table.contract, table.balance).where(table.symid == symid).order_by(table.contract)
-    )
+    rows = connection.execute(*_balances_of(symid))
     return [(row[0], row[1]) for row in rows]
+
+
+@prepared
+def _balances_of(symid: Any) -> Any:
+    table = chain_holdings.c
+    mine = select(table.contract, table.balance).where(table.symid == symid)
+    return mine.order_by(table.contract)
 
 
 def holdings_of(connection: Connection, symids: Iterable[bytes]) -> dict[tuple[bytes, bytes], int]:
@@ -248,86 +204,6 @@ def citizens_by_key(connection: Connection, key_hashes: Iterable[bytes]) -> dict
     for key_hash, symid in _by_keys(connection, _CITIZENS_OF, key_hashes):
         found[key_hash] = min(symid, found.get(key_hash, symid))
     return found
-
-
-# --- transactions
-
-_COLUMNS = [column for column in chain_transactions.c if column.name != "tag"]
-
-
-def transaction(connection: Connection, hash_: bytes) -> IndexedTransaction | None:
-    """The mined transaction of that hash."""
-    return _one(connection, chain_transactions.c.hash == hash_)
-
-
-def by_nonce(connection: Connection, sender: bytes, nonce: int) -> IndexedTransaction | None:
-    """The mined transaction that used this nonce of this account."""
-    table = chain_transactions.c
-    return _one(connection, (table.sender == sender) & (table.nonce == nonce))
-
-
-def tagged(
-    connection: Connection, extra_data: bytes, sender: bytes | None = None
-) -> IndexedTransaction | None:
-    """The first mined transaction with this extra data of 1 to ``TAG_BYTES_MAX`` bytes.
-
-    Extra data is public: anyone may copy it into a transaction of their own. Give the ``sender`` to
-    find only what that account signed.
-    """
-    table = chain_transactions.c
-    condition = table.tag == extra_data
-    if sender is not None:
-        condition &= table.sender == sender
-    return _one(connection, condition)
-
-
-def transactions_in(connection: Connection, number: int) -> list[IndexedTransaction]:
-    """The transactions of one block, in order."""
-    table = chain_transactions.c
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .where(table.place.between(place(number, 0), place(number + 1, 0) - 1))
-        .order_by(table.place)
-    )
-    return [_transaction(row) for row in rows]
-
-
-def transactions_of(
-    connection: Connection, symid: bytes, cursor: int | None = None, limit: int = 50
-) -> list[IndexedTransaction]:
-    """Transactions that the account sent, paid or was paid by, newest first.
-
-    ``cursor`` is the ``place`` of the last one already seen; ``limit`` is capped at ``PAGE_MAX``.
-    """
-    limit = max(1, min(limit, PAGE_MAX))
-    table = chain_transactions.c
-    older = table.place < (1 << 62 if cursor is None else cursor)
-
-    def newest(column: ColumnElement[bytes]) -> Any:
-        found = select(table.place).where((column == symid) & older)
-        return select(found.order_by(table.place.desc()).limit(limit).subquery().c.place)
-
-    places = union(newest(table.sender), newest(table.source), newest(table.target)).subquery()
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .join_from(chain_transactions, places, places.c.place == table.place)
-        .order_by(table.place.desc())
-        .limit(limit)
-    )
-    return [_transaction(row) for row in rows]
-
-
-def _one(connection: Connection, condition: ColumnElement[bool]) -> IndexedTransaction | None:
-    row = connection.execute(
-        select(*_COLUMNS).where(condition).order_by(chain_transactions.c.place).limit(1)
-    ).first()
-    return None if row is None else _transaction(row)
-
-
-def _transaction(row: AnyRow) -> IndexedTransaction:
-    place_, hash_, *rest = row
-    number, position = place_ >> POSITION_BITS, place_ & ((1 << POSITION_BITS) - 1)
-    return IndexedTransaction(hash_, number, position, *rest)
 
 
 # --- what a block changes

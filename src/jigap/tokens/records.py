@@ -106,8 +106,13 @@ def _named(symbol: Any, contract: Any) -> Any:
 
 def by_contract(connection: Connection, contract: bytes) -> Token | None:
     """The token of a contract, or None if it is not ours."""
-    row = connection.execute(select(tokens).where(tokens.c.contract == contract)).first()
+    row = connection.execute(*_by_contract(contract)).first()
     return None if row is None else _token(row)
+
+
+@prepared
+def _by_contract(contract: Any) -> Any:
+    return select(tokens).where(tokens.c.contract == contract)
 
 
 def contract_of(connection: Connection, symbol: str) -> bytes | None:
