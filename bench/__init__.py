@@ -4,6 +4,7 @@
     cases          the paper's four cases: ours, the paper's stack, a server that only answers
     load, samples  the load of the cases, from a process of its own; the paper's columns
     paper_stack    Apache, PHP and MariaDB as in the paper, from paper-php
+    jmeter         the cases as test plans of the paper's tool, and a command that runs them
     noop           the server that only answers
     paper_figures  what the paper printed
     medians        what the rounds of the cases come to, and the aims

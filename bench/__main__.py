@@ -8,12 +8,13 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,13 +89,8 @@ class Bench:
         has_stack = self.with_paper_stack and not missing
         if self.with_paper_stack and missing:
             self.say(f"the paper's stack is not here: apt-get install {' '.join(missing)}")
-        cases = Cases(self.plan, self.say, folder, wanted, has_stack)
-        try:
-            await cases.run()
-        except Exception as error:
-            self._failed(", ".join(wanted), error)
-        finally:
-            self.failures += cases.failures
+
+        def keep(cases: Cases) -> None:
             self.cases = {
                 "loops": self.plan.loops,
                 "rounds": self.plan.case_rounds,
@@ -103,7 +99,15 @@ class Bench:
                 "medians": medians.medians(cases.rows),
                 "rows": cases.rows,
             }
-            self._finish(folder)
+            self._keep()
+
+        cases = Cases(self.plan, self.say, folder, wanted, has_stack, keep)
+        try:
+            await cases.run()
+        except Exception as error:
+            self._failed(", ".join(wanted), error)
+        self.failures += cases.failures
+        shutil.rmtree(folder, ignore_errors=True)
 
     async def _part(self, name: str, part: Part, folder: Path) -> None:
         folder.mkdir()
@@ -111,16 +115,16 @@ class Bench:
             self.measures += await part(self.plan, self.say, folder)
         except Exception as error:
             self._failed(name, error)
-        self._finish(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._keep()
 
     def _failed(self, name: str, error: Exception) -> None:
         self.console.print("".join(traceback.format_exception(error)), markup=False)
         why = f"{type(error).__name__}: {error}"
         self.failures.append({"part": name, "why": why})
 
-    def _finish(self, folder: Path) -> None:
-        """Nothing of a part stays but its results, and those stay whatever comes."""
-        shutil.rmtree(folder, ignore_errors=True)
+    def _keep(self) -> None:
+        """What there is stays whatever comes."""
         PARTIAL.parent.mkdir(exist_ok=True)
         PARTIAL.write_text(_json(self.result()), encoding="utf-8")
 
@@ -158,17 +162,26 @@ def main() -> None:
         return
     machine.require_linux()
     plan = QUICK if asked.quick else FULL
+    if asked.rounds:
+        plan = replace(plan, case_rounds=asked.rounds)
     bench = Bench(plan, asked.only, asked.paper_stack, Console(stderr=True))
     folder = Path(tempfile.mkdtemp(prefix="jigap-bench-"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(bench.run(folder))
+            result = runner.run(_cancelled_by_sigterm(bench.run(folder)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.show(result)
     is_whole = set(asked.only) == {*CASES, *PARTS}
     _write(result, asked.json, keep=is_whole and not asked.quick)
     sys.exit(1 if result["errors"] or result["failures"] else 0)
+
+
+async def _cancelled_by_sigterm(run: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Whoever ends us ends what we started, too."""
+    task = asyncio.ensure_future(run)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def _asked() -> argparse.Namespace:
@@ -184,6 +197,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="once, and hardly any of it")
     parser.add_argument(
         "--only", type=some_of, default=parts, metavar="NAMES", help=f"some of {','.join(parts)}"
+    )
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="of the paper's cases, instead of the usual 3"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result there")
     parser.add_argument("--render", action="store_true", help="only write the page again")

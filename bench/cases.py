@@ -64,15 +64,17 @@ class Cases:
     folder: Path
     wanted: Sequence[str]
     with_paper_stack: bool
+    #: Called after every round, to keep what there is.
+    keep: Callable[["Cases"], None]
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
-    _samples: dict[tuple[str, str, int], list[Samples]] = field(default_factory=dict)
+    _samples: dict[tuple[str, str], list[Samples]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """All rounds; what fails is written down and the rest goes on."""
         if not HAS_SHIELD and set(self.wanted) & {"tc2", "tc4"}:
             self.say("this tree has no shield: ours is only measured without")
-        template = _Template(self.folder / "template")
+        template = Template(self.folder / "template")
         self.say("preparing members")
         await template.make(self.plan, self.say, self.wanted)
         with ExitStack() as stack:
@@ -83,7 +85,8 @@ class Cases:
                     for name, look in looks if number % 2 == 0 else reversed(looks):
                         self.say(f"round {number + 1} of {self.plan.case_rounds}: {name}")
                         await self._guarded(name, look)
-        self._totals()
+                    self._add_totals(number)
+                    self.keep(self)
 
     def _paper_stack(self, stack: ExitStack) -> PaperStack | None:
         if not self.with_paper_stack:
@@ -96,7 +99,7 @@ class Cases:
             return None
 
     def _looks(
-        self, load: Load, template: "_Template", paper: PaperStack | None, number: int
+        self, load: Load, template: "Template", paper: PaperStack | None, number: int
     ) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         found: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         for protection in (WITHOUT, WITH):
@@ -141,7 +144,7 @@ class Cases:
         meter = Meter({**look.processes, "load": look.load.pid})
         found, samples = await look.load.run(job, meter.start)
         use = meter.use()
-        self._samples.setdefault((case, look.stack, look.number), []).append(samples)
+        self._samples.setdefault((case, look.stack), []).append(samples)
         wanted = len(clients) * self.plan.loops
         self.rows.append(
             {
@@ -158,9 +161,9 @@ class Cases:
             }
         )
 
-    def _totals(self) -> None:
-        """The Total row of each table and round: all its samples together."""
-        for (case, stack, number), runs in sorted(self._samples.items()):
+    def _add_totals(self, number: int) -> None:
+        """The Total row of each table of a round: all its samples together."""
+        for (case, stack), runs in sorted(self._samples.items()):
             disturbed = any(
                 row["disturbed"]
                 for row in self.rows
@@ -176,19 +179,23 @@ class Cases:
                     "disturbed": disturbed,
                 }
             )
+        self._samples.clear()
 
 
 @dataclass(slots=True)
-class _Template:
+class Template:
     """A prepared folder that every look begins with a copy of."""
 
     folder: Path
     joining: list[Caller] = field(default_factory=list)
     holders: list[Caller] = field(default_factory=list)
 
-    async def make(self, plan: Plan, say: Say, wanted: Sequence[str]) -> None:
+    async def make(
+        self, plan: Plan, say: Say, wanted: Sequence[str], loops: int | None = None
+    ) -> None:
         """Members who make wallets, and members who have one, and tokens."""
-        joining = plan.loops * sum(plan.wallet_clients) if {"tc1", "tc2"} & set(wanted) else 0
+        loops = plan.loops if loops is None else loops
+        joining = loops * sum(plan.wallet_clients) if {"tc1", "tc2"} & set(wanted) else 0
         holders = max(plan.balance_clients) if {"tc3", "tc4"} & set(wanted) else 0
         people = await prepare(self.folder, joining + holders)
         self.holders, self.joining = people.members[:holders], people.members[holders:]
@@ -239,7 +246,7 @@ class _Ours(_Look):
     """Our platform, started for this look."""
 
     def __init__(
-        self, cases: Cases, load: Load, template: _Template, protection: str, number: int
+        self, cases: Cases, load: Load, template: Template, protection: str, number: int
     ) -> None:
         super().__init__(cases, load, number, protection)
         self._template = template
