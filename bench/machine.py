@@ -75,7 +75,8 @@ class Meter:
             elapsed_s=elapsed_s,
             cpu_s=cpu_s,
             busy=busy_s / capacity_s,
-            foreign=max(busy_s - sum(cpu_s.values()), 0.0) / capacity_s,
+            # Ticks are coarse: of a short time they may say more than there was.
+            foreign=min(max(busy_s - sum(cpu_s.values()), 0.0) / capacity_s, 1.0),
             stolen=(stolen_now - stolen_then) / capacity_s,
         )
 

@@ -40,7 +40,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
     )
     assert path.exists(), done.stderr[-4000:] + done.stdout[-2000:]
     return json.loads(path.read_text(encoding="utf-8"))
