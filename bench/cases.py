@@ -25,7 +25,6 @@ from bench.machine import Meter
 from bench.paper_stack import PaperStack
 from bench.plan import Plan, Say
 from bench.platform import (
-    HAS_SHIELD,
     PASSPHRASE,
     Caller,
     People,
@@ -72,8 +71,6 @@ class Cases:
 
     async def run(self) -> None:
         """All rounds; what fails is written down and the rest goes on."""
-        if not HAS_SHIELD and set(self.wanted) & {"tc2", "tc4"}:
-            self.say("this tree has no shield: ours is only measured without")
         template = Template(self.folder / "template")
         self.say("preparing members")
         await template.make(self.plan, self.say, self.wanted)
@@ -103,7 +100,7 @@ class Cases:
     ) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         found: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         for protection in (WITHOUT, WITH):
-            if self._whats(protection) and (protection == WITHOUT or HAS_SHIELD):
+            if self._whats(protection):
                 look = _Ours(self, load, template, protection, number)
                 found.append((f"ours, shield {protection}", look.take))
         for protection in (WITHOUT, WITH):

@@ -6,7 +6,6 @@ is measured here and would take longer than all that is.
 """
 
 import asyncio
-import inspect
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +24,6 @@ import aiohttp
 from bench.machine import children
 from jigap import settings
 from jigap.app import install, open_database
-from jigap.cli.up import up
 from jigap.clock import SystemClock
 from jigap.members import (
     Members,
@@ -137,11 +135,6 @@ class Platform:
         return int(self.url.rpartition(":")[2].strip("/"))
 
 
-#: Whether this tree has a shield that can be turned off and on.
-HAS_SHIELD = any(one.name == "shield" for one in fields(settings.Settings))
-_HAS_BENCH_LIMITS = "bench_limits" in inspect.signature(up).parameters
-
-
 @contextmanager
 def running(folder: Path, shield: str | None = None) -> Iterator[Platform]:
     """`jigap up` on a prepared folder, on free ports of loopback.
@@ -150,14 +143,12 @@ def running(folder: Path, shield: str | None = None) -> Iterator[Platform]:
     raised for the load, and ``shield`` ("on" or "off") if it is given.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JIGAP_")}
-    if shield is not None and HAS_SHIELD:
+    if shield is not None:
         environment["JIGAP_SHIELD"] = shield
-    command = [sys.executable, "-m", "jigap.cli", "up", "--json", "--data", str(folder)]
-    if _HAS_BENCH_LIMITS:
-        command.append("--bench-limits")
+    command = [sys.executable, "-m", "jigap.cli", "up", "--json", "--bench-limits"]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [*command, "--port", "0", "--node-port", "0"],
+            [*command, "--data", str(folder), "--port", "0", "--node-port", "0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

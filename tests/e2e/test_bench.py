@@ -6,12 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.platform import HAS_SHIELD
 
 pytestmark = pytest.mark.alone
 
-#: The cases of ours that this tree can have: there may be no shield.
-CASES = ("tc1", "tc2", "tc3", "tc4") if HAS_SHIELD else ("tc1", "tc3")
+CASES = ("tc1", "tc2", "tc3", "tc4")
 ROOT = Path(__file__).parents[2]
 MEASURES = {
     "apply_transaction",
