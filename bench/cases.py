@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ CASES = {
 }
 SETTLE_S_MAX = 120.0
 WARM_UP_LOOPS = 3
+
+
+def korean(client: int) -> str:
+    """An address in Korea, of another network for each client."""
+    return f"211.{104 + client // 256}.{client % 256}.7"
 
 
 def case_of(what: str, protection: str) -> str:
@@ -251,7 +257,7 @@ class _Ours(_Look):
     async def take(self) -> None:
         folder = self._template.copy(self.cases.folder / "data")
         try:
-            with running(folder, self.protection) as platform:
+            with running(folder, self.protection, behind_proxy=self.protection == WITH) as platform:
                 self.port, self.processes = platform.port, dict(platform.processes)
                 for what in self.cases._whats(self.protection):
                     await (self._wallets if what == "wallet" else self._balances)(platform)
@@ -261,7 +267,8 @@ class _Ours(_Look):
     async def _balances(self, platform: Platform) -> None:
         path = f"/api/v1/balances/{payments.SYMBOL}"
         asked = [
-            [request("GET", path, self.port, token=one.token)] for one in self._template.holders
+            [request("GET", path, self.port, token=one.token, source=korean(number))]
+            for number, one in enumerate(self._template.holders)
         ]
         await self.warm_up(asked[:50])
         for clients in self.cases.plan.balance_clients:
@@ -270,18 +277,12 @@ class _Ours(_Look):
 
     async def _wallets(self, platform: Platform) -> None:
         plan, joining = self.cases.plan, iter(self._template.joining)
-        body = b'{"passphrase":"%s"}' % PASSPHRASE.encode()
         made = len(self._template.holders)
         before = scrypt.per_second(plan.scrypt_s)
         for clients in plan.wallet_clients:
             asked = [
-                [
-                    request(
-                        "POST", "/api/v1/wallet", self.port, token=next(joining).token, body=body
-                    )
-                    for _ in range(plan.loops)
-                ]
-                for _ in range(clients)
+                [self._wallet(one, korean(number)) for one in islice(joining, plan.loops)]
+                for number in range(clients)
             ]
             await self.cases.cell(self, "wallet", asked)
             row = self.cases.rows[-1]
@@ -291,6 +292,11 @@ class _Ours(_Look):
             row["bound_per_s"] = round((before + after) / 2, 2)
             row["without_symid"] = late
             before = after
+
+    def _wallet(self, who: Caller, source: str) -> bytes:
+        body = b'{"passphrase":"%s"}' % PASSPHRASE.encode()
+        path = "/api/v1/wallet"
+        return request("POST", path, self.port, token=who.token, body=body, source=source)
 
 
 async def _check_balances(platform: Platform, holders: Sequence[Caller]) -> None:

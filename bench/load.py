@@ -293,14 +293,16 @@ async def loading(folder: Path) -> AsyncIterator[Load]:
 
 
 def request(
-    method: str, path: str, port: int, *, token: str = "", body: bytes = b"", kind: str = ""
+    method: str, path: str, port: int, *, token: str = "", body: bytes = b"", source: str = ""
 ) -> bytes:
-    """The bytes of one request."""
+    """The bytes of one request; ``source`` is the address that a proxy says it speaks for."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
+    if source:
+        lines.append(f"X-Forwarded-For: {source}")
     if body:
-        lines += [f"Content-Type: {kind or 'application/json'}", f"Content-Length: {len(body)}"]
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -136,15 +136,20 @@ class Platform:
 
 
 @contextmanager
-def running(folder: Path, shield: str | None = None) -> Iterator[Platform]:
+def running(
+    folder: Path, shield: str | None = None, *, behind_proxy: bool = False
+) -> Iterator[Platform]:
     """`jigap up` on a prepared folder, on free ports of loopback.
 
     Settings are the default ones, but for the limits of one address and one account, which are
-    raised for the load, and ``shield`` ("on" or "off") if it is given.
+    raised for the load, and ``shield`` ("on" or "off") if it is given. ``behind_proxy``: believe
+    what loopback says about whom it speaks for.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JIGAP_")}
     if shield is not None:
         environment["JIGAP_SHIELD"] = shield
+    if behind_proxy:
+        environment |= {"JIGAP_PROXIES": "127.0.0.1", "JIGAP_DEVELOPMENT": "1"}
     command = [sys.executable, "-m", "jigap.cli", "up", "--json", "--bench-limits"]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(

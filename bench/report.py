@@ -38,8 +38,12 @@ _NOTES = """\
 * **The paper's cases** come from a load process of our own (bench/load.py), one connection for each
   client, every request recorded; a connection that breaks is a KO, connecting is part of the time
   of the request that needs it. The platform is started anew for each look, on a copy of one
-  prepared folder, the shield off or on; ours off, ours on, the paper's stack off, on, and the bare
-  server alternate, every other round the other way. A few requests before each look do not count.
+  prepared folder, the shield off or on. With the shield each client is somebody else's: requests
+  come as through a proxy that the settings list and name a Korean address, of another network for
+  each client, so that address, country, ban and rates are looked at for every single request, as
+  the paper's stack does; without it the same bytes are sent and nobody reads the name. Ours off,
+  ours on, the paper's stack off, on, and the bare server alternate, every other round the other
+  way. A few requests before each look do not count.
 * A value is the median over rounds; reference and value alternate. The processor time that other
   programs took is read from the kernel: rounds in which it was more than 5 % of the machine are
   repeated, twice at most, and left out where enough others remain. Stolen time is the host's.
