@@ -44,8 +44,10 @@ SHARED_ACCOUNTS = 10
 TIGHT_S = 600.0
 BANS_WAITING_MAX = 1_000
 BANS_AT_ONCE = 200
-#: Sources behind proxies are kept so long as there are no more than this.
+#: Sources behind proxies are kept so long as there are no more than this, each with a short header:
+#: what stands in the header is for the sender to choose, and must not fill the memory.
 SOURCES_MAX = 20_000
+HEADER_KEPT_BYTES = 100
 
 _NOBODY = Verdict(Rule.MALFORMED)
 
@@ -157,6 +159,8 @@ class Shield:
         if found is None:
             address = addresses.client_of(proxy.address, header_values, self.proxies)
             found = self._new_source(address)
+            if sum(map(len, header_values)) > HEADER_KEPT_BYTES:
+                return found
             if len(self._behind) >= SOURCES_MAX:
                 self._behind.clear()
             self._behind[key] = found

@@ -36,10 +36,10 @@ POINTS: dict[str, float] = {
     "passphrase_wrong": 4.0,
     "request_malformed": 2.0,
 }
-#: What the shield itself turned away, without those who are turned away anyhow.
+#: What the shield itself turned away, without those who are turned away anyhow, and without a
+#: network that asks too much: that may be the neighbours.
 POINTS_OF_RULE: dict[Rule, float] = {
     Rule.RATE_ADDRESS: 0.2,
-    Rule.RATE_NETWORK: 0.2,
     Rule.RATE_ROUTE: 1.0,
     Rule.CONNECTIONS: 0.5,
     Rule.HEADER_TIME: 10.0,

@@ -202,6 +202,10 @@ class GuardedConnection(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED_MAX:
             self._rule = Rule.CONNECTIONS
             raise _TurnedAway
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._rule = Rule.MALFORMED  # a server before us may have read another host than we
+            raise _TurnedAway
         self._in_headers = False
         self._header_bytes = 0
         self._deadline_s += BODY_S - HEADER_S
