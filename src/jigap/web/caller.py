@@ -50,7 +50,12 @@ def asker(connection: AnyConnection) -> members.SignedIn:
 
 def bearer(connection: AnyConnection) -> str | None:
     """The session token in the Authorization header."""
-    match = _BEARER.fullmatch(connection.headers.get("authorization", "").strip())
+    return bearer_in(connection.headers.get("authorization", ""))
+
+
+def bearer_in(authorization: str) -> str | None:
+    """The session token in the value of an Authorization header."""
+    match = _BEARER.fullmatch(authorization.strip())
     return None if match is None else match[1]
 
 
@@ -70,9 +75,13 @@ async def signed_in(connection: AnyConnection, handler: BaseRouteHandler) -> Non
     A bearer token goes before a cookie.
     """
     connection.scope["state"]["asker"] = who = await _asker(connection)
-    here, source = platform(connection), source_in(connection.scope)
+    may_ask(platform(connection), connection.scope, who, money=bool(handler.opt.get("keyed")))
+
+
+def may_ask(here: "App", scope: Any, who: members.SignedIn, *, money: bool = False) -> None:
+    """Count one more request of a member. Raises ``RateLimited``."""
+    source = source_in(scope)
     if here.shield.on and source is not None:
-        money = bool(handler.opt.get("keyed"))
         account_may(here.shield, source, who.member.id, money=money)
 
 

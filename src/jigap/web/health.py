@@ -77,6 +77,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._kept: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "jigap_http_requests_total",
             "Requests answered.",
@@ -108,6 +109,18 @@ class Metrics:
         self._wallets = Gauge(
             "jigap_wallets", "Wallets by state.", ["state"], registry=self.registry
         )
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        key = (method, route, status)
+        found = self._kept.get(key)
+        if found is None:  # looking a child up by its labels costs more than counting
+            found = self._kept[key] = (
+                self.requests.labels(method, route, str(status)),
+                self.seconds.labels(method, route),
+            )
+        found[0].inc()
+        found[1].observe(seconds)
 
     def render(self, app: "App", seen: _Seen) -> bytes:
         """Everything in Prometheus' text form."""

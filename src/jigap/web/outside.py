@@ -8,7 +8,7 @@ body or a header: those hold phone numbers, names and secrets.
 
 import logging
 import time
-from typing import Any, cast
+from typing import cast
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -21,6 +21,7 @@ from jigap.web.scope import refused_in, source_in
 
 log = logging.getLogger("jigap.access")
 
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -62,8 +63,7 @@ class Outside:
     def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
         template = str(dict(scope).get("path_template") or "(unknown)")
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
-        self._metrics.requests.labels(method, template, str(status)).inc()
-        self._metrics.seconds.labels(method, template).observe(seconds)
+        self._metrics.note(method, template, status, seconds)
         log.info("%s %s %d %.1f ms", method, template, status, seconds * 1000)
 
 
@@ -76,9 +76,4 @@ def address_in(scope: HTTPScope) -> str:
 def _with_headers(given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Our headers where the answer has none of its own."""
     present = {name.lower() for name, _ in given}
-    more: list[Any] = [
-        (name.encode(), value.encode())
-        for name, value in HEADERS.items()
-        if name.encode() not in present
-    ]
-    return given + more
+    return given + [one for one in _HEADERS if one[0] not in present]

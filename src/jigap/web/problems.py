@@ -7,7 +7,7 @@ Anything that is not a refusal is a bug: it is logged whole and answered with ``
 
 import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from litestar import Request, Response
@@ -177,17 +177,42 @@ def title_of(refusal: type[Refusal]) -> str:
 
 def response_of(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     """The answer that tells of a refusal."""
-    sent = dict(headers or {})
-    if refusal.retry_after_s is not None or refusal.kind in (Kind.BUSY, Kind.UNAVAILABLE):
-        sent["Retry-After"] = str(max(refusal.retry_after_s or 1, 1))
-    if refusal.kind is Kind.UNAUTHENTICATED:
-        sent["WWW-Authenticate"] = 'Bearer realm="jigap"'
     return Response(
         msgspec.json.encode(body_of(refusal)),
         status_code=status_of(refusal),
         media_type=MEDIA_TYPE,
-        headers=sent,
+        headers={**(headers or {}), **_headers_of(refusal)},
     )
+
+
+class Told(NamedTuple):
+    """An answer as a server wants it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def told(refusal: Refusal) -> Told:
+    """The same answer, for where there is no framework."""
+    body = msgspec.json.encode(body_of(refusal))
+    headers = {
+        "content-type": MEDIA_TYPE,
+        **_headers_of(refusal),
+        "content-length": str(len(body)),
+    }
+    sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Told(status_of(refusal), sent, body)
+
+
+def _headers_of(refusal: Refusal) -> dict[str, str]:
+    """What a refusal says in headers besides."""
+    sent = {}
+    if refusal.retry_after_s is not None or refusal.kind in (Kind.BUSY, Kind.UNAVAILABLE):
+        sent["Retry-After"] = str(max(refusal.retry_after_s or 1, 1))
+    if refusal.kind is Kind.UNAUTHENTICATED:
+        sent["WWW-Authenticate"] = 'Bearer realm="jigap"'
+    return sent
 
 
 def refused(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
@@ -220,8 +245,13 @@ def too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Exception handler: a bug. The caller learns nothing of it."""
-    log.error("a bug while answering %s", request.scope.get("path_template"), exc_info=error)
-    return response_of(InternalError("Something went wrong on our side."))
+    return response_of(bug(request.scope.get("path_template"), error))
+
+
+def bug(route: object, error: Exception) -> InternalError:
+    """What is told of a bug, after it was logged."""
+    log.error("a bug while answering %s", route, exc_info=error)
+    return InternalError("Something went wrong on our side.")
 
 
 def _methods(request: Request[Any, Any, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.connection import Door, files_for
 from jigap.web.gate import Gate
+from jigap.web.inquiry import Inquiry
 from jigap.web.outside import Outside
 from jigap.web.resources import (
     explorer,
@@ -51,7 +52,8 @@ def create(platform: "App") -> ASGIApp:
     metrics.registry.register(ShieldFigures(platform.shield))
     inside.state.update({"platform": platform, "metrics": metrics})
     inside.state.description = msgspec.json.encode(describe.openapi(inside))
-    return Gate(Outside(inside, metrics, platform.shield), platform.shield, guessing_paths(inside))
+    outside = Outside(Inquiry(inside, platform), metrics, platform.shield)
+    return Gate(outside, platform.shield, guessing_paths(inside))
 
 
 def guessing_paths(app: Litestar) -> re.Pattern[str]:

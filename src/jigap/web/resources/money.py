@@ -112,7 +112,7 @@ async def balances(request: AnyRequest) -> list[BalanceShown]:
     The node is asked each time, for the block that the platform has taken in last. If it cannot
     say, `source` is index: what the platform itself knows of that block.
     """
-    return [_balance_shown(one) for one in await _balances(request)]
+    return [balance_shown(one) for one in await _balances(request)]
 
 
 @get(
@@ -125,7 +125,7 @@ async def balance(request: AnyRequest, symbol: Symbol) -> BalanceShown:
     token, _ = await platform(request).tokens.find(symbol)
     for one in await _balances(request):
         if one.token == token.symbol:
-            return _balance_shown(one)
+            return balance_shown(one)
     raise TokenNotReady("This token is not on the chain yet.", token=token.symbol)
 
 
@@ -245,7 +245,8 @@ async def _balances(request: AnyRequest) -> list[transfers.Balance]:
     return await platform(request).balances.of(wallet.symid if wallet else None)
 
 
-def _balance_shown(one: transfers.Balance) -> BalanceShown:
+def balance_shown(one: transfers.Balance) -> BalanceShown:
+    """A balance as its owner sees it."""
     return BalanceShown(
         token=one.token,
         available=format_amount(one.available, one.decimals),
