@@ -33,6 +33,7 @@ from jigap.index.tables import (
     chain_transactions,
 )
 from jigap.node.client import ChainBlock, ChainCitizen
+from jigap.packed import Packed
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
@@ -150,8 +151,8 @@ def _balances_of(symid: Any) -> Any:
 
 def holdings_of(connection: Connection, symids: Iterable[bytes]) -> dict[tuple[bytes, bytes], int]:
     """Base units of every token, by (contract, account), of all these accounts."""
-    rows = _by_keys(connection, _HOLDINGS_OF, symids)
-    return {(row[0], row[1]): row[2] for row in rows}
+    rows = _HOLDINGS_OF.rows(connection, keys=list(symids))
+    return {(contract_id, symid): balance for contract_id, symid, balance in rows}
 
 
 def contract(connection: Connection, contract: bytes) -> ContractView | None:
@@ -368,7 +369,7 @@ _ACCOUNTS = select(_A.symid, _A.balance_hug, _A.nonce, _A.deposit_hug).where(_A.
 _CITIZENS = select(_C.symid, _C.block_number).where(_C.symid.in_(_KEYS))
 _CITIZENS_OF = select(_C.key_hash, _C.symid).where(_C.key_hash.in_(_KEYS))
 _CONTRACTS = select(chain_contracts).where(chain_contracts.c.contract.in_(_KEYS))
-_HOLDINGS_OF = select(_H.contract, _H.symid, _H.balance).where(_H.symid.in_(_KEYS))
+_HOLDINGS_OF = Packed(select(_H.contract, _H.symid, _H.balance).where(_H.symid.in_(_KEYS)))
 _HOLDINGS = select(_H.symid, _H.balance).where(
     _H.contract == bindparam("contract"), _H.symid.in_(_KEYS)
 )

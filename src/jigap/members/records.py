@@ -241,6 +241,7 @@ def member_of(row: Any) -> Member:
     """The member a row describes that begins with the columns of ``joined``."""
     # By place, not by name: every request needs whoever asks, and names cost half of it.
     id_, number, login, roles, level, frozen_ms, frozen_by, closed_ms, minor = row[:9]
+    limits = row[9:14]
     wallet_id, state, symid, public_key_hash = row[14:18]
     return Member(
         id=id_,
@@ -255,7 +256,7 @@ def member_of(row: Any) -> Member:
         else Wallet(wallet_id, WalletState(state), symid, public_key_hash),
         closed=closed_ms is not None,
         minor=minor,
-        own_limits=NOTHING_SET if row[9:14] == _NO_LIMITS else OwnLimits(*row[9:14]),
+        own_limits=OwnLimits(*limits) if any(one is not None for one in limits) else NOTHING_SET,
     )
 
 
@@ -263,9 +264,6 @@ def member_of(row: Any) -> Member:
 def _roles(text: str) -> frozenset[str]:
     """The roles of a column; there are few different ones."""
     return frozenset(filter(None, text.split(",")))
-
-
-_NO_LIMITS = (None,) * 5
 
 
 def _one(connection: Connection, query: Any, *values: Any) -> Member | None:

@@ -26,6 +26,7 @@ from jigap.members import records
 from jigap.members.member import Member
 from jigap.members.tables import members, sessions
 from jigap.members.visitor import Visitor, label_of
+from jigap.packed import Packed
 from jigap.refusal import Kind, Refusal
 
 SEEN_EVERY_MS = 60_000
@@ -302,9 +303,10 @@ def _living(
     connection: Connection, hashes: list[bytes], now_ms: int, seen_after_ms: int
 ) -> dict[bytes, _Living]:
     """The living sessions among these, by the hash of their token."""
-    given = {"hashes": hashes, "now_ms": now_ms, "seen_after_ms": seen_after_ms}
     found = {}
-    for row in connection.execute(_BY_TOKENS, given):
+    for row in _BY_TOKENS.rows(
+        connection, hashes=hashes, now_ms=now_ms, seen_after_ms=seen_after_ms
+    ):
         hash_, session_id, second_factor, cookie, last_seen_ms = row[-5:]
         who = SignedIn(records.member_of(row), session_id, hash_, second_factor, cookie)
         found[hash_] = _Living(who, last_seen_ms)
@@ -315,7 +317,7 @@ def _see(connection: Connection, hash_: bytes, now_ms: int) -> None:
     connection.execute(*_seen(hash_, now_ms))
 
 
-_BY_TOKENS = (
+_BY_TOKENS = Packed(
     records.joined(
         sessions.c.token_hash,
         sessions.c.id.label("session_id"),

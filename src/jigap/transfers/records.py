@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from jigap.database import Amount, insert_if_absent, metadata, prepared
 from jigap.lanes import State, outgoing
+from jigap.packed import Packed
 from jigap.transfers.transfer import PURPOSE, Standing, Transfer
 
 transfers = Table(
@@ -160,9 +161,8 @@ def held_by(connection: Connection, senders: Collection[bytes]) -> dict[tuple[by
     """What unfinished payments hold, by (contract, sender), of all these accounts at once."""
     found: dict[tuple[bytes, bytes], int] = {}
     if senders:
-        for row in connection.execute(_HELD_BY, {"senders": list(senders)}):
-            key = (row.contract, row.sender)
-            found[key] = found.get(key, 0) + row.amount
+        for contract, sender, amount in _HELD_BY.rows(connection, senders=list(senders)):
+            found[contract, sender] = found.get((contract, sender), 0) + amount
     return found
 
 
@@ -178,7 +178,7 @@ def _held_by(senders: Any) -> Any:
     return under_way.union_all(delayed)
 
 
-_HELD_BY = _held_by(bindparam("senders", expanding=True))
+_HELD_BY = Packed(_held_by(bindparam("senders", expanding=True)))
 
 
 @prepared
