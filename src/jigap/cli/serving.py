@@ -38,9 +38,19 @@ def run(main: Coroutine[Any, Any, None], log_level: str = "warning") -> bool:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=LOG_FORMAT)
     # Whoever sends what is no HTTP is counted by the shield and must not fill the log as well.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    _note_only_what_is_written()
     _set_level(log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_stoppable(main))
+
+
+def _note_only_what_is_written() -> None:
+    """Spare each line the search for file, function, thread and process: the format has none.
+
+    The way that Python's own documentation gives; it halves the cost of a line of the access log.
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
 
 
 def _set_level(name: str) -> None:

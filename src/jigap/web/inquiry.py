@@ -14,11 +14,10 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from jigap import members, transfers
 from jigap.refusal import Refusal
 from jigap.web import problems
 from jigap.web.caller import bearer_in, may_ask
-from jigap.web.resources.money import balance_shown
+from jigap.web.resources.money import balance_among, balance_shown
 from jigap.web.scope import note_refused
 
 if TYPE_CHECKING:
@@ -40,46 +39,35 @@ class Inquiry:
     def __init__(self, inside: ASGIApp, platform: "App") -> None:
         self._inside = inside
         self._platform = platform
-        self._sessions = platform.sessions
-        self._balances = platform.balances
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or not scope["path"].startswith(_EVERY):
             await self._inside(scope, receive, send)
             return
         token, symbol = _plain(scope)
-        content = None
-        if token is not None:
-            content = await self._answer(scope, token, symbol)
-        if content is None:
+        if token is None:
             await self._inside(scope, receive, send)
             return
         cast(dict[str, Any], scope)["path_template"] = _ONE if symbol else _EVERY
-        status, headers, body = content
+        status, headers, body = await self._answer(scope, token, symbol)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, scope: HTTPScope, token: str, symbol: str) -> problems.Told | None:
-        """Status, headers and body; None where the framework had better answer."""
+    async def _answer(self, scope: HTTPScope, token: str, symbol: str) -> problems.Told:
         try:
-            who = await self._sessions.authenticate(token)
+            who = await self._platform.sessions.authenticate(token)
             may_ask(self._platform, scope, who)
-            found = await self._of(who.member)
+            wallet = who.member.wallet
+            found = await self._platform.balances.of(wallet.symid if wallet else None)
+            if not symbol:
+                return _ok(_encode([balance_shown(one) for one in found]))
+            one = await balance_among(self._platform.tokens, found, symbol)
+            return _ok(_encode(balance_shown(one)))
         except Refusal as refusal:
             note_refused(scope, refusal.code)
             return problems.told(refusal)
         except Exception as error:
-            return problems.told(problems.bug(_EVERY, error))
-        if not symbol:
-            return _ok(_encode([balance_shown(one) for one in found]))
-        for one in found:
-            if one.token == symbol:
-                return _ok(_encode(balance_shown(one)))
-        return None  # no such token, or none yet: the route knows which
-
-    async def _of(self, member: members.Member) -> list[transfers.Balance]:
-        wallet = member.wallet
-        return await self._balances.of(None if wallet is None else wallet.symid)
+            return problems.told(problems.bug(_ONE if symbol else _EVERY, error))
 
 
 def _plain(scope: HTTPScope) -> tuple[str | None, str]:

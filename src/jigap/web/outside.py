@@ -8,7 +8,7 @@ body or a header: those hold phone numbers, names and secrets.
 
 import logging
 import time
-from typing import cast
+from typing import Any, cast
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -61,7 +61,7 @@ class Outside:
                 self._shield.answered(source, status, refused_in(scope))
 
     def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
-        template = str(dict(scope).get("path_template") or "(unknown)")
+        template = str(cast(dict[str, Any], scope).get("path_template") or "(unknown)")
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
         self._metrics.note(method, template, status, seconds)
         log.info("%s %s %d %.1f ms", method, template, status, seconds * 1000)

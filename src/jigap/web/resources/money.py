@@ -122,11 +122,8 @@ async def balances(request: AnyRequest) -> list[BalanceShown]:
 )
 async def balance(request: AnyRequest, symbol: Symbol) -> BalanceShown:
     """One token by its symbol or contract id."""
-    token, _ = await platform(request).tokens.find(symbol)
-    for one in await _balances(request):
-        if one.token == token.symbol:
-            return balance_shown(one)
-    raise TokenNotReady("This token is not on the chain yet.", token=token.symbol)
+    found = await _balances(request)
+    return balance_shown(await balance_among(platform(request).tokens, found, symbol))
 
 
 @post(
@@ -243,6 +240,19 @@ async def token(request: AnyRequest, symbol: Symbol) -> TokenShown:
 async def _balances(request: AnyRequest) -> list[transfers.Balance]:
     wallet = caller(request).wallet
     return await platform(request).balances.of(wallet.symid if wallet else None)
+
+
+async def balance_among(
+    registry: tokens.Tokens, found: list[transfers.Balance], name: str
+) -> transfers.Balance:
+    """The balance of the token of this name. Raises ``TokenUnknown``, ``TokenNotReady``."""
+    symbols = {one.token: one for one in found}
+    if name not in symbols:
+        token, _ = await registry.find(name)  # may be a contract id
+        name = token.symbol
+    if name not in symbols:
+        raise TokenNotReady("This token is not on the chain yet.", token=name)
+    return symbols[name]
 
 
 def balance_shown(one: transfers.Balance) -> BalanceShown:
