@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
+from jigap.shield import Rule
 from jigap.tokens import tokens
 from jigap.web import inquiry
 
@@ -132,3 +133,22 @@ def _inquiry_of(here: Site) -> Any:
     while not isinstance(found, inquiry.Inquiry):
         found = found._inside
     return found
+
+
+async def test_each_inquiry_takes_once_from_what_its_member_may_ask_for(
+    shop: tuple[Site, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, token = shop
+    asked: list[str] = []
+
+    def over_account(*given: Any, **_: Any) -> tuple[Rule, float] | None:
+        asked.extend(one for one in given if isinstance(one, str))
+        return (Rule.RATE_ACCOUNT, 3.0) if len(asked) > 3 else None
+
+    monkeypatch.setattr(type(here.app.shield), "over_account", over_account)
+    paths = ("balances", "balances/EST", "balances/NOPE", "balances", "balances/EST")
+    answers = [await here.call("GET", path, token=token) for path in paths]
+    assert [one.status_code for one in answers] == [200, 200, 404, 429, 429]
+    assert (answers[-1].json()["code"], answers[-1].headers["retry-after"]) == ("rate_limited", "3")
+    assert len(asked) == len(paths)
+    assert len(set(asked)) == 1
