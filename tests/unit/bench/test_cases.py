@@ -1,8 +1,7 @@
 """Who the clients of the cases say they are."""
 
-from iptocc import country_code
-
 from bench.cases import CASES, case_of, korean
+from iptocc import country_code
 
 
 def test_every_client_is_in_korea_and_in_a_network_of_its_own():
