@@ -63,6 +63,8 @@ ACTIONS: dict[str, str] = {
     "factor:remove": "A second factor was removed.",
     "recovery_code:use": "A recovery code was used up.",
     "recovery_code:renew": "A member got new recovery codes; those of before are void.",
+    "shield:import": "Another table of countries was imported on the command line.",
+    "shield:repair": "The damaged list of ranges was made anew on the command line.",
     "seller:apply": "A member asked to become a seller.",
     "seller:accept": "An operator made a member a seller under the name they asked for.",
     "seller:reject": "An operator said no to an application.",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "operator": "operator:commands",
     "seed": "crowd:commands",
     "audit": "audit:commands",
+    "shield": "shield:commands",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "config": "config:commands",

@@ -20,7 +20,14 @@ from jigap.shield.address import (
 from jigap.shield.countries import Countries
 from jigap.shield.reference import KEY_PURPOSE, References, ReferenceUnknown, Refused
 from jigap.shield.refusals import RateLimited, ShieldRefused
-from jigap.shield.shield import RANGES_OLD_DAYS, LiveView, Shield, Source
+from jigap.shield.shield import (
+    FILE_NAME,
+    RANGES_OLD_DAYS,
+    LiveView,
+    Shield,
+    Source,
+    is_development,
+)
 from jigap.shield.store import (
     Ban,
     EntryInvalid,
@@ -32,9 +39,10 @@ from jigap.shield.store import (
     repair,
 )
 from jigap.shield.table import RangesDamaged
-from jigap.shield.verdict import EntryKind, Rule, Rules, Verdict
+from jigap.shield.verdict import EntryKind, Rule, Rules, Verdict, countries_of
 
 __all__ = [
+    "FILE_NAME",
     "KEY_PURPOSE",
     "RANGES_OLD_DAYS",
     "Address",
@@ -63,6 +71,8 @@ __all__ = [
     "Source",
     "Verdict",
     "client_of",
+    "countries_of",
+    "is_development",
     "parse",
     "parse_network",
     "parse_networks",

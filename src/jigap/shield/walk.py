@@ -2,11 +2,11 @@
 
 iptocc answers one address at a time and does not show its table, so whoever needs ranges (a
 ruleset for the kernel, a comparison) walks: one question for each /24 of IPv4, the smallest piece
-that the registries give out, and for IPv6 two for each /32 of what they give out from; where the
-two differ, and in the blocks they keep for small customers, sixteen, then on into the sixteenths
-that are not alike, down to /48. What a walk cannot see: pieces of IPv4 within a /24 or of IPv6
-within a /48, and small pieces of IPv6 that lie between the questions. It takes about ten seconds;
-an imported table needs no walk.
+that the registries give out, and for IPv6 one or two for each /32 of what they give out from; where
+the two differ, and in the blocks they keep for small customers, sixteen, then on into those
+sixteenths that are not alike, down to /48. What a walk cannot see: pieces of IPv4 within a /24 or
+of IPv6 within a /48, and small pieces of IPv6 that lie between the questions. It takes some 15
+seconds of a processor; an imported table needs no walk.
 """
 
 from collections.abc import Iterator
@@ -67,12 +67,13 @@ def _in_batches(starts: Iterator[int]) -> Iterator[list[Range]]:
     """The /32 that begin there, by their first address and the one in their middle."""
     while batch := list(islice(starts, _BATCH)):
         found: list[Range] = []
-        halves = zip(_ask(batch), _ask([one + (1 << 95) for one in batch]), strict=True)
-        for start, (lower, upper) in zip(batch, halves, strict=True):
-            if lower != upper:
-                found += _sixteenths(start, 32)
-            elif lower:
+        given_out = [pair for pair in zip(batch, _ask(batch), strict=True) if pair[1]]
+        uppers = _ask([start + (1 << 95) for start, _ in given_out])
+        for (start, lower), upper in zip(given_out, uppers, strict=True):
+            if lower == upper:
                 found.append(Range(start, start + (1 << 96) - 1, lower))
+            else:
+                found += _sixteenths(start, 32)
         yield found
 
 
