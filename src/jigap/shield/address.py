@@ -23,7 +23,7 @@ _IPV6 = 1 << 128
 
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
 #: Addresses of no country: nobody on the public internet can have them.
-_PRIVATE: tuple[Network, ...] = tuple(
+PRIVATE: tuple[Network, ...] = tuple(
     ip_network(one)
     for one in (
         "127.0.0.0/8",
@@ -88,11 +88,6 @@ def unwrap(address: Address) -> Address:
     """The IPv4 address inside an IPv4-mapped one; any other as it is."""
     inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if inner is None else inner
-
-
-def is_private(address: Address) -> bool:
-    """Whether only a machine of this network, or this machine, can have the address."""
-    return any(address in one for one in _PRIVATE)
 
 
 def network_of(address: Address) -> Network:

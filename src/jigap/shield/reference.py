@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from jigap.entropy import BASE32
 from jigap.refusal import Kind, Refusal
-from jigap.shield.address import Address, Network, host_of
+from jigap.shield.address import Address, Network
 from jigap.shield.verdict import Rule
 
 KEY_PURPOSE = "shield-reference"
@@ -92,9 +92,8 @@ class References:
 
 def tail_of(address: Address) -> bytes:
     """The end of the block that is the same for every refusal of one address."""
-    network = host_of(address)
-    start = network.network_address.packed[:8]
-    return bytes((network.version,)) + start.ljust(8, b"\0") + b"\0\0"
+    start = address.packed[:8]  # all of IPv4, the /64 of IPv6
+    return bytes((address.version,)) + start.ljust(8, b"\0") + b"\0\0"
 
 
 def _network(version: int, block: bytes) -> Network:

@@ -44,8 +44,8 @@ SHARED_ACCOUNTS = 10
 TIGHT_S = 600.0
 BANS_WAITING_MAX = 1_000
 BANS_AT_ONCE = 200
-#: Sources behind proxies are kept so long as there are no more than this, each with a short header:
-#: what stands in the header is for the sender to choose, and must not fill the memory.
+#: Sources are kept so long as there are no more than this, and then all forgotten; those behind
+#: proxies each with a short header, which the sender chooses and must not fill the memory with.
 SOURCES_MAX = 20_000
 HEADER_KEPT_BYTES = 100
 
@@ -57,7 +57,6 @@ class Source:
 
     __slots__ = (
         "address",
-        "host",
         "host_key",
         "key",
         "limits",
@@ -72,7 +71,6 @@ class Source:
     def __init__(self, address: Address, *, proxy: bool, limits: Size) -> None:
         self.address = address
         self.text = str(address)
-        self.host: Network = addresses.host_of(address)
         self.key = addresses.key_of(address)
         self.network_key = addresses.network_key_of(address)
         self.host_key = addresses.host_key_of(address)
@@ -127,6 +125,7 @@ class Shield:
         self._scores = Scores()
         self._neighbours = Neighbours(SHARED_ACCOUNTS)
         self._tight: dict[int, float] = {}
+        self._sources: dict[str, Source] = {}
         self._behind: dict[tuple[str, tuple[bytes, ...]], Source] = {}
         self._recent = Recent()
         self._wishes: queue.SimpleQueue[tuple[Network, str] | None] = queue.SimpleQueue()
@@ -144,11 +143,17 @@ class Shield:
 
     def source(self, host: str) -> Source:
         """What is known of the other end of a socket."""
-        try:
-            address = addresses.parse(host)
-        except AddressMalformed:  # no network socket: a pipe, a test
-            address = addresses.parse("127.0.0.1")
-        return self._new_source(address)
+        found = self._sources.get(host)
+        if found is None:
+            try:
+                address = addresses.parse(host)
+            except AddressMalformed:  # no network socket: a pipe, a test
+                address = addresses.parse("127.0.0.1")
+            found = self._new_source(address)
+            if len(self._sources) >= SOURCES_MAX:
+                self._sources.clear()
+            self._sources[host] = found
+        return found
 
     def behind(self, proxy: Source, header_values: list[bytes]) -> Source:
         """Whom a proxy of ours speaks for. Raises ``ForwardedMalformed``."""
@@ -200,17 +205,17 @@ class Shield:
 
     def turned_away(self, source: Source, rule: Rule, route_class: str = "") -> str:
         """Note that a source was turned away; the reference number."""
-        now_s = self._clock.now_ms() / 1000
+        now_s = self._clock.now_ms() // 1000
         self.refused[rule] += 1
         self._recent.note(source.text, now_s)
         if points := POINTS_OF_RULE.get(rule):
-            self._struck(source, points, f"automatic: {rule.value}")
+            self._struck(source, points, rule.value)
         return self.references.make(source.tail, rule, now_s, route_class)
 
     def answered(self, source: Source, status: int, code: str) -> None:
         """Note how a request ended; ``code`` is that of its problem, if it is one."""
         if points := points_of(status, code):
-            self._struck(source, points, f"automatic: {code or status}")
+            self._struck(source, points, code or "answers 4xx")
 
     def signed_in(self, source: Source, member_id: str) -> None:
         """Note that somebody signed in: enough of them, and the address is a shared one."""
@@ -337,7 +342,7 @@ class Shield:
         if verdict.shared or self._neighbours.are_many(source.host_key, day):
             self._tight[source.host_key] = now_s + TIGHT_S
         elif self._wishes.qsize() < BANS_WAITING_MAX:
-            self._wishes.put((source.host, reason))
+            self._wishes.put((addresses.host_of(source.address), f"automatic: {reason}"))
 
     def _networks(self, count: int, now_s: float) -> list[tuple[str, int]]:
         """The networks of those who were turned away most."""

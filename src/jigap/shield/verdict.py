@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from jigap.shield.address import Address, Network, is_private
+from jigap.shield.address import PRIVATE, Address, Network
 
 T = TypeVar("T")
 
@@ -93,6 +93,9 @@ class Prefixes(Generic[T]):
         return None
 
 
+_PRIVATE = Prefixes((one, True) for one in PRIVATE)
+
+
 class Rules:
     """Everything that decides about an address, at one moment."""
 
@@ -125,7 +128,7 @@ class Rules:
             return Verdict(None, listed=True, shared=shared)
         if self._bans.of(address) is not None:
             return Verdict(Rule.BAN, shared=shared)
-        if is_private(address):
+        if _PRIVATE.of(address):
             local = self._development
             return Verdict(None if local else Rule.PRIVATE, shared=shared, local=local)
         here = EVERYWHERE in self._allowed or self._countries.country_of(address) in self._allowed

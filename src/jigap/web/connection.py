@@ -42,6 +42,11 @@ LOCAL_FACTOR = 10
 #: Files that are open besides connections: databases, key files, the node's socket.
 OTHER_FILES = 256
 _NEVER = float("inf")
+#: Called for each request; looked up once.
+_data_received = HttpToolsProtocol.data_received
+_on_message_begin = HttpToolsProtocol.on_message_begin
+_on_headers_complete = HttpToolsProtocol.on_headers_complete
+_on_message_complete = HttpToolsProtocol.on_message_complete
 
 
 def files_for(connections_max: int) -> int:
@@ -67,6 +72,7 @@ class Door:
         self._by_host: Counter[int] = Counter()
         self._pages = Buckets(PAGES_PER_S, PAGES_BURST)
         self._sweeping = False
+        self.header_s = HEADER_S  # how long the headers of a request may take
 
     @property
     def protocol(self) -> Callable[..., asyncio.Protocol]:
@@ -83,6 +89,7 @@ class Door:
             self._sweeping = True
             one.loop.call_later(SWEEP_S, self._sweep, one.loop)
         self._inside.add(one)
+        self._look_around()
         self._by_host[source.host_key] += 1
         if source.proxy:
             return None
@@ -97,19 +104,19 @@ class Door:
     def leave(self, one: "GuardedConnection", source: Source) -> None:
         """A connection has ended."""
         self._inside.discard(one)
+        self._look_around()
         self._by_host[source.host_key] -= 1
         if not self._by_host[source.host_key]:
             del self._by_host[source.host_key]
+
+    def _look_around(self) -> None:
+        few = len(self._inside) * 4 > self._max * 3
+        self.header_s = HEADER_SHORT_S if few else HEADER_S
 
     def shows_page(self, source: Source) -> bool:
         """Whether somebody who may not come in is worth an answer still."""
         full = len(self._inside) > self._max
         return not full and not self._pages.take(source.host_key, time.monotonic())
-
-    @property
-    def header_s(self) -> float:
-        """How long the headers of a request may take."""
-        return HEADER_S if len(self._inside) * 4 <= self._max * 3 else HEADER_SHORT_S
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = loop.time()
@@ -164,7 +171,7 @@ class GuardedConnection(HttpToolsProtocol):
             return
         if self._in_headers:
             self._header_bytes += len(data)
-        super().data_received(data)
+        _data_received(self, data)
         if self._in_headers and self._header_bytes > HEADER_BYTES_MAX:
             self._turn_away(Rule.HEADER_SIZE)
 
@@ -189,7 +196,7 @@ class GuardedConnection(HttpToolsProtocol):
     # --- the parser
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        _on_message_begin(self)
         self.scope[SOURCE] = self._source  # type: ignore[literal-required]
         self._deadline_s = self.loop.time() + self._door.header_s
 
@@ -209,12 +216,12 @@ class GuardedConnection(HttpToolsProtocol):
         self._in_headers = False
         self._header_bytes = 0
         self._deadline_s += BODY_S - HEADER_S
-        super().on_headers_complete()
+        _on_headers_complete(self)
 
     def on_message_complete(self) -> None:
         self._in_headers = True
         self._deadline_s = _NEVER
-        super().on_message_complete()
+        _on_message_complete(self)
 
     def send_400_response(self, msg: str) -> None:
         """The parser gave up: over something malformed, or because we told it to."""

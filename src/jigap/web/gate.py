@@ -17,9 +17,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from jigap.shield import ForwardedMalformed, RateLimited, Rule, Shield, Source
-from jigap.web.scope import SOURCE, source_in
+from jigap.web.scope import SOURCE
 from jigap.web.turned_away import WORDS, answer_of
 
+_HTTP = ScopeType.HTTP
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -32,11 +33,19 @@ class Gate:
         self._guessing = guessing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != _HTTP:
             await self._inside(scope, receive, send)
             return
+        refused = self._refused(scope)
+        if refused is None:
+            await self._inside(scope, receive, send)
+        else:
+            await self._turn_away(scope, send, *refused)
+
+    def _refused(self, scope: Any) -> tuple[Source, Rule, float] | None:
+        """Who asks, said to the scope; and if it is refused, the rule and how long to wait."""
         shield = self._shield
-        source = source_in(scope) or shield.source(_peer(scope))
+        source: Source = scope.get(SOURCE) or shield.source(_peer(scope))
         rule: Rule | None = None
         wait_s = 1.0
         if source.proxy:
@@ -45,17 +54,14 @@ class Gate:
             except ForwardedMalformed:
                 rule = Rule.FORWARDED
             scope["client"] = (source.text, 0)
-        scope[SOURCE] = source  # type: ignore[literal-required]
+        scope[SOURCE] = source
         if rule is None and shield.on:
             rule = shield.refuses(source)
             if rule is None and (over := shield.over_rate(source, time.monotonic())):
                 rule, wait_s = over
             if rule is None and scope["method"] not in _SAFE:
                 rule, wait_s = self._of_change(scope, source)
-        if rule is None:
-            await self._inside(scope, receive, send)
-            return
-        await self._turn_away(scope, send, source, rule, wait_s)
+        return None if rule is None else (source, rule, wait_s)
 
     def _of_change(self, scope: Any, source: Source) -> tuple[Rule | None, float]:
         """What keeps back a request that would change something, or guess."""
