@@ -1,9 +1,11 @@
 """What operators do: members and tokens. Everything here is written into the audit trail."""
 
 import time
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, cast
 
 from litestar import Response, Router, delete, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from msgspec import UNSET
 
@@ -45,6 +47,17 @@ POLL_S = 0.1
 NODE_TROUBLE: tuple[type[Refusal], ...] = (NodeUnreachable, NodeTimeout, NodeMalformed, RpcError)
 _ON_TOKEN: tuple[type[Refusal], ...] = (TokenUnknown, TokenNotReady)
 _ON_ACCOUNT = (*_ON_TOKEN, AccountUnknown, AmountMalformed)
+
+P = ParamSpec("P")
+Wished = Response[OperationShown]
+
+
+def _operation_route(
+    path: str, title: str, *refusals: type[Refusal]
+) -> Callable[..., HTTPRouteHandler]:
+    """The route of an operation on a token: it takes a key, and may wait for the end."""
+    said = says(title, *refusals, keyed=True, waits=True, tag="operator")
+    return post(f"/tokens/{{symbol:str}}/{path}", opt=said)
 
 
 @get("/members", opt=says("Members", CursorMalformed, tag="operator"))
@@ -139,133 +152,77 @@ async def end_sessions(request: AnyRequest, id: MemberRef) -> None:
         tag="operator",
     ),
 )
-async def create(
-    request: AnyRequest, data: JSONBody[shapes.TokenAsked]
-) -> Response[OperationShown]:
+async def create(request: AnyRequest, data: JSONBody[shapes.TokenAsked]) -> Wished:
     """Create an SCT-20 token; its whole supply goes to the token owner's account."""
-    operation = await platform(request).tokens.create(
-        *_asks(request), data.name, data.symbol, data.amount
+    return await _wished(
+        request, platform(request).tokens.create, data.name, data.symbol, data.amount
     )
-    return await _answer(request, operation)
 
 
-@post(
-    "/tokens/{symbol:str}/mint",
-    opt=says("Mint", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
-async def mint(
-    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Mint]
-) -> Response[OperationShown]:
+@_operation_route("mint", "Mint", *_ON_ACCOUNT)
+async def mint(request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Mint]) -> Wished:
     """Issue more, to an account."""
-    operation = await platform(request).tokens.mint(*_asks(request), symbol, data.amount, data.to)
-    return await _answer(request, operation)
+    return await _wished(request, platform(request).tokens.mint, symbol, data.amount, data.to)
 
 
-@post(
-    "/tokens/{symbol:str}/burn",
-    opt=says("Burn", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
-async def burn(
-    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Burn]
-) -> Response[OperationShown]:
+@_operation_route("burn", "Burn", *_ON_ACCOUNT)
+async def burn(request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Burn]) -> Wished:
     """Destroy tokens of an account."""
-    operation = await platform(request).tokens.burn(
-        *_asks(request), symbol, data.amount, data.source
-    )
-    return await _answer(request, operation)
+    return await _wished(request, platform(request).tokens.burn, symbol, data.amount, data.source)
 
 
-@post(
-    "/tokens/{symbol:str}/transfer",
-    opt=says("Transfer from the owner", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
+@_operation_route("transfer", "Transfer from the owner", *_ON_ACCOUNT)
 async def transfer_tokens(
     request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.TokenTransfer]
-) -> Response[OperationShown]:
+) -> Wished:
     """Move tokens from the token owner's account, as a grant does."""
-    operation = await platform(request).tokens.transfer(
-        *_asks(request), symbol, data.amount, data.to
-    )
-    return await _answer(request, operation)
+    return await _wished(request, platform(request).tokens.transfer, symbol, data.amount, data.to)
 
 
-@post(
-    "/tokens/{symbol:str}/pause",
-    opt=says("Pause a token", *_ON_TOKEN, keyed=True, waits=True, tag="operator"),
-)
-async def pause(request: AnyRequest, symbol: Symbol) -> Response[OperationShown]:
+@_operation_route("pause", "Pause a token", *_ON_TOKEN)
+async def pause(request: AnyRequest, symbol: Symbol) -> Wished:
     """Pause the contract: no payment of it is possible until it is unpaused."""
-    return await _answer(request, await platform(request).tokens.pause(*_asks(request), symbol))
+    return await _wished(request, platform(request).tokens.pause, symbol)
 
 
-@post(
-    "/tokens/{symbol:str}/unpause",
-    opt=says("Unpause a token", *_ON_TOKEN, keyed=True, waits=True, tag="operator"),
-)
-async def unpause(request: AnyRequest, symbol: Symbol) -> Response[OperationShown]:
+@_operation_route("unpause", "Unpause a token", *_ON_TOKEN)
+async def unpause(request: AnyRequest, symbol: Symbol) -> Wished:
     """Make a paused contract active again."""
-    return await _answer(request, await platform(request).tokens.unpause(*_asks(request), symbol))
+    return await _wished(request, platform(request).tokens.unpause, symbol)
 
 
-@post(
-    "/tokens/{symbol:str}/owner",
-    opt=says(
-        "Transfer ownership",
-        *_ON_TOKEN,
-        AccountUnknown,
-        keyed=True,
-        waits=True,
-        tag="operator",
-    ),
-)
-async def owner(
-    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.OwnerChange]
-) -> Response[OperationShown]:
+@_operation_route("owner", "Transfer ownership", *_ON_TOKEN, AccountUnknown)
+async def owner(request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.OwnerChange]) -> Wished:
     """Make another account the contract's owner."""
-    operation = await platform(request).tokens.transfer_owner(*_asks(request), symbol, data.to)
-    return await _answer(request, operation)
+    return await _wished(request, platform(request).tokens.transfer_owner, symbol, data.to)
 
 
-@post(
-    "/tokens/{symbol:str}/approve",
-    opt=says("Approve a spender", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
-async def approve(
-    request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Allowance]
-) -> Response[OperationShown]:
+@_operation_route("approve", "Approve a spender", *_ON_ACCOUNT)
+async def approve(request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Allowance]) -> Wished:
     """Allow a spender to move tokens of the token owner's account."""
-    operation = await platform(request).tokens.approve(
-        *_asks(request), symbol, data.amount, data.spender
+    return await _wished(
+        request, platform(request).tokens.approve, symbol, data.amount, data.spender
     )
-    return await _answer(request, operation)
 
 
-@post(
-    "/tokens/{symbol:str}/decrease_approve",
-    opt=says("Decrease an allowance", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
+@_operation_route("decrease_approve", "Decrease an allowance", *_ON_ACCOUNT)
 async def decrease_approve(
     request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.Allowance]
-) -> Response[OperationShown]:
+) -> Wished:
     """Take back part of what a spender is allowed."""
-    operation = await platform(request).tokens.decrease_approve(
-        *_asks(request), symbol, data.amount, data.spender
+    return await _wished(
+        request, platform(request).tokens.decrease_approve, symbol, data.amount, data.spender
     )
-    return await _answer(request, operation)
 
 
-@post(
-    "/tokens/{symbol:str}/transfer_from",
-    opt=says("Transfer on behalf", *_ON_ACCOUNT, keyed=True, waits=True, tag="operator"),
-)
+@_operation_route("transfer_from", "Transfer on behalf", *_ON_ACCOUNT)
 async def transfer_from(
     request: AnyRequest, symbol: Symbol, data: JSONBody[shapes.TransferFrom]
-) -> Response[OperationShown]:
+) -> Wished:
     """Move tokens that `from` has allowed the treasury to move."""
-    operation = await platform(request).tokens.transfer_from(
-        *_asks(request), symbol, data.amount, data.source, data.to
+    return await _wished(
+        request, platform(request).tokens.transfer_from, symbol, data.amount, data.source, data.to
     )
-    return await _answer(request, operation)
 
 
 @get(
@@ -301,7 +258,7 @@ async def resume(request: AnyRequest, symbol: Symbol) -> TokenShown:
 async def operation(
     request: AnyRequest,
     id: OperationId,
-) -> Response[OperationShown]:
+) -> Wished:
     """An operation and what became of it."""
     return await _answer(request, await platform(request).tokens.operation(id))
 
@@ -310,12 +267,18 @@ async def _member(request: AnyRequest, name_or_id: str) -> MemberShown:
     return member_shown(await platform(request).members.find(name_or_id), to_operator=True)
 
 
-def _asks(request: AnyRequest) -> tuple[str, str]:
-    """Which operator asks, under which key."""
-    return caller(request).id, tokens.require_key(request.headers.get("idempotency-key"))
+async def _wished(
+    request: AnyRequest,
+    wish: Callable[Concatenate[str, str, P], Awaitable[tokens.Operation]],
+    *given: P.args,
+    **named: P.kwargs,
+) -> Wished:
+    """Wish for an operation as the operator who asks, under the key of the request."""
+    key = tokens.require_key(request.headers.get("idempotency-key"))
+    return await _answer(request, await wish(caller(request).id, key, *given, **named))
 
 
-async def _answer(request: AnyRequest, found: tokens.Operation) -> Response[OperationShown]:
+async def _answer(request: AnyRequest, found: tokens.Operation) -> Wished:
     seconds = wait_s(request)
     if seconds:
         found = await _final(request, found, seconds)
