@@ -4,6 +4,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,6 @@ from jigap.members import (
     reset_operator,
     uri_of,
 )
-from jigap.settings import Settings
 
 commands = typer.Typer(
     help="Members with operator rights.", no_args_is_help=True, add_completion=False
@@ -44,9 +44,26 @@ PasswordFile = Annotated[
 ]
 
 
+MemberId = Annotated[str, typer.Argument(help="The name to sign in with.")]
+
+
+#: The operator's id, and the recovery codes.
+_Made = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """How an operator will sign in; ``at_ms`` is when that is written."""
+
+    login: str
+    password_hash: str = field(repr=False)
+    secret: str = field(repr=False)
+    at_ms: int
+
+
 @commands.command()
 def create(
-    member_id: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    member_id: MemberId,
     data: Data = None,
     password_file: PasswordFile = None,
     json_: Json = False,
@@ -55,27 +72,21 @@ def create(
 
     The secret for the authenticator app and the recovery codes are shown once.
     """
-    given = settings.load(data)
-    login = login_of(member_id, reserved_allowed=True)
-    hash_ = hash_password(chosen_password(_password(password_file), login))
-    secret = new_secret()
 
-    def make(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
-        now_ms = SystemClock().now_ms()
+    def make(connection: Connection, ring: KeyRing, given: _Access) -> _Made:
+        login, hash_, now_ms = given.login, given.password_hash, given.at_ms
         id_ = create_operator(
             connection, ring=ring, login=login, password_hash=hash_, now_ms=now_ms
         )
-        return id_, enrol(connection, ring=ring, member_id=id_, secret=secret, now_ms=now_ms)
+        codes = enrol(connection, ring=ring, member_id=id_, secret=given.secret, now_ms=now_ms)
+        return id_, codes
 
-    id_, codes = _written(given, make)
-    if not json_:
-        print(f"{login} is an operator of {Folder.of(given).root} now.")
-    _show(id_, login, secret, codes, json_)
+    _let_in(member_id, data, password_file, json_, make, "is an operator now")
 
 
 @commands.command()
 def reset(
-    member_id: Annotated[str, typer.Argument(help="The operator.")],
+    member_id: MemberId,
     data: Data = None,
     password_file: PasswordFile = None,
     json_: Json = False,
@@ -84,41 +95,46 @@ def reset(
 
     The secret for the authenticator app and the recovery codes are shown once.
     """
+
+    def change(connection: Connection, ring: KeyRing, given: _Access) -> _Made:
+        return reset_operator(
+            connection,
+            ring=ring,
+            login=given.login,
+            password_hash=given.password_hash,
+            secret=given.secret,
+            now_ms=given.at_ms,
+        )
+
+    _let_in(member_id, data, password_file, json_, change, "has a new password and second factor")
+
+
+def _let_in(
+    member_id: str,
+    data: Path | None,
+    password_file: Path | None,
+    json_: bool,
+    write: Callable[[Connection, KeyRing, _Access], _Made],
+    done: str,
+) -> None:
+    """Take a password, write the new access in one transaction, show what is shown once."""
     given = settings.load(data)
     login = login_of(member_id, reserved_allowed=True)
     hash_ = hash_password(chosen_password(_password(password_file), login))
     secret = new_secret()
-
-    def change(connection: Connection, ring: KeyRing) -> tuple[str, tuple[str, ...]]:
-        return reset_operator(
-            connection,
-            ring=ring,
-            login=login,
-            password_hash=hash_,
-            secret=secret,
-            now_ms=SystemClock().now_ms(),
-        )
-
-    id_, codes = _written(given, change)
-    if not json_:
-        print(f"{login} has a new password and a new second factor.")
-    _show(id_, login, secret, codes, json_)
-
-
-def _written(
-    given: Settings, work: Callable[[Connection, KeyRing], tuple[str, tuple[str, ...]]]
-) -> tuple[str, tuple[str, ...]]:
-    """Do it in one transaction on the platform's database."""
-    ring = install(given)
-    database = open_database(given)
+    ring, database = install(given), open_database(given)
     try:
         with (
             database.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
-            return work(connection, ring)
+            access = _Access(login, hash_, secret, SystemClock().now_ms())
+            id_, codes = write(connection, ring, access)
     finally:
         database.close()
+    if not json_:
+        print(f"{login} {done}, at {Folder.of(given).root}.")
+    _show(id_, login, secret, codes, json_)
 
 
 def _show(id_: str, login: str, secret: str, codes: tuple[str, ...], json_: bool) -> None:
