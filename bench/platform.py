@@ -88,15 +88,8 @@ async def prepare(folder: Path, count: int) -> People:
     database = open_database(given)
     try:
         members = Members(database, ring, clock, passwords)
-        sessions = Sessions(
-            database,
-            ring,
-            clock,
-            ttl_s=given.session_ttl_s,
-            idle_s=given.session_idle_s,
-            most=given.sessions_max,
-        )
-        sign_ins = SignIns(database, ring, clock, passwords, sessions)
+        sessions = Sessions(database, ring, clock, given)
+        sign_ins = SignIns(database, ring, clock, passwords, sessions, given)
         operator_id = await database.write(
             create_operator,
             ring=ring,

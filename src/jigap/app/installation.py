@@ -49,6 +49,11 @@ class Accounts:
     ca: bytes
     work_node: bytes  # the node named in every transaction we sign
 
+    @property
+    def issuers(self) -> dict[str, bytes]:
+        """Those that operations on tokens are signed for, by role."""
+        return {"token_owner": self.token_owner, "treasury": self.treasury}
+
 
 def read_accounts(settings: Settings) -> Accounts:
     """The platform's accounts: those of accounts.json, or of the genesis of our own chain.

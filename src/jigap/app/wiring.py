@@ -162,27 +162,20 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
     """
     folder = Folder.of(settings)
     clock = clock or SystemClock()
-    ring = KeyRing.load(folder.master_key)
-    accounts = read_accounts(settings)
+    ring, accounts = KeyRing.load(folder.master_key), read_accounts(settings)
     LevelLimits(settings)  # what is no amount is refused before anything is opened
     agency = build_agency(settings, clock)
     shield = Shield(folder.shield, ring.derive(KEY_PURPOSE), settings, clock)
     database = open_database(settings)
     client = NodeClient(node_url(settings), settings.node_timeout_ms)
     work, news = Bell(), Bell()
-    passwords = Argon2Pool()
-    pool = KdfPool(settings.kdf_threads, settings.kdf_queue)
+    passwords, pool = Argon2Pool(), KdfPool(settings.kdf_threads, settings.kdf_queue)
     vault = Vault(database, ring, folder.keystores, pool, clock, settings)
     directory = Directory(database, ring, clock, settings.directory_day_lookups)
     realname = RealName(database, ring, agency, clock, settings)
-    sessions = Sessions(
-        database,
-        ring,
-        clock,
-        ttl_s=settings.session_ttl_s,
-        idle_s=settings.session_idle_s,
-        most=settings.sessions_max,
-    )
+    sessions = Sessions(database, ring, clock, settings)
+    open_recipient = directory.open_recipient
+    tags = TagKeys(ring.derive("transaction-tag"))
     proofs = Proofs(database, clock, passwords)
     return App(
         settings=settings,
@@ -199,14 +192,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         vault=vault,
         members=Members(database, ring, clock, passwords),
         sessions=sessions,
-        sign_ins=SignIns(
-            database,
-            ring,
-            clock,
-            passwords,
-            sessions,
-            network_day_max=settings.sign_in_day_address,
-        ),
+        sign_ins=SignIns(database, ring, clock, passwords, sessions, settings),
         factors=Factors(database, ring, clock, proofs),
         directory=directory,
         favourites=Favourites(database, ring, clock, directory, settings.changes_day),
@@ -218,25 +204,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> App:
         freezing=Freezing(database, ring, clock, settings.chain_id, proofs),
         recoveries=Recoveries(database, vault, realname, clock, settings),
         recovery_desk=RecoveryDesk(database, ring, clock),
-        tokens=Tokens(
-            database,
-            client,
-            clock,
-            work,
-            {"token_owner": accounts.token_owner, "treasury": accounts.treasury},
-            TagKeys(ring.derive("transaction-tag")),
-            settings.chain_id,
-        ),
+        tokens=Tokens(database, client, clock, work, accounts.issuers, tags, settings.chain_id),
         payments=Payments(
-            database,
-            vault,
-            ring,
-            clock,
-            settings,
-            work,
-            news,
-            directory.open_recipient,
-            accounts.work_node,
+            database, vault, ring, clock, settings, work, news, open_recipient, accounts.work_node
         ),
         balances=Balances(database, client),
         holdings=Holdings(database, ring, clock),

@@ -28,6 +28,7 @@ from jigap.members.tables import members, sessions
 from jigap.members.visitor import Visitor, label_of
 from jigap.packed import Packed
 from jigap.refusal import Kind, Refusal
+from jigap.settings import Settings
 
 SEEN_EVERY_MS = 60_000
 ADDRESS_MAX_CHARS = 64
@@ -98,23 +99,13 @@ class SessionListed:
 class Sessions:
     """All sessions, with their two limits: since opening, and since last seen."""
 
-    def __init__(
-        self,
-        database: Database,
-        ring: KeyRing,
-        clock: Clock,
-        *,
-        ttl_s: int,
-        idle_s: int,
-        most: int,
-    ) -> None:
-        """``most`` is how many living sessions a member has at a time."""
+    def __init__(self, database: Database, ring: KeyRing, clock: Clock, settings: Settings) -> None:
         self._database = database
         self._csrf_key = ring.derive("csrf-token")
         self._clock = clock
-        self._ttl_ms = ttl_s * 1000
-        self._idle_ms = idle_s * 1000
-        self._most = most
+        self._ttl_ms = settings.session_ttl_s * 1000
+        self._idle_ms = settings.session_idle_s * 1000
+        self._most = max(settings.sessions_max, 1)
         self._seen_every_ms = min(SEEN_EVERY_MS, self._idle_ms // 4)
         self._asked_for = Gathering[bytes, _Living | None](self._find)
 
@@ -186,7 +177,7 @@ class Sessions:
     def _too_many(self, connection: Connection, member_id: str, now_ms: int) -> list[str]:
         """The ids of the living sessions that leave no place for another, the oldest."""
         rows = connection.execute(*_living_of(member_id, now_ms, now_ms - self._idle_ms)).all()
-        return [row.id for row in rows[max(self._most, 1) - 1 :]]
+        return [row.id for row in rows[self._most - 1 :]]
 
     async def of(self, asker: SignedIn) -> list[SessionListed]:
         """The living sessions of whoever asks, the newest first."""

@@ -25,8 +25,8 @@ from jigap.members.tables import devices as devices_table
 from jigap.members.tables import members
 from jigap.members.visitor import NOBODY, Visitor, network_of
 from jigap.refusal import Kind, Refusal
+from jigap.settings import Settings
 
-NETWORK_DAY_MAX = 1_000
 _NO_DEVICE = bytes(32)
 
 
@@ -61,8 +61,7 @@ class SignIns:
         clock: Clock,
         passwords: Passwords,
         sessions: Sessions,
-        *,
-        network_day_max: int = NETWORK_DAY_MAX,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._ring = ring
@@ -70,7 +69,7 @@ class SignIns:
         self._passwords = passwords
         self._sessions = sessions
         self._proofs = Proofs(database, clock, passwords)
-        self._network_day_max = network_day_max
+        self._network_day_max = settings.sign_in_day_address
         self._indexes = personal.Indexes(ring)
 
     async def sign_in(

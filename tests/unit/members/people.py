@@ -74,9 +74,9 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
     ring = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
     clock = SimulatedClock()
     passwords = PlainPasswords()
-    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=1800, most=5)
+    settings = Settings(scrypt_n=2, session_ttl_s=3600, session_idle_s=1800, sessions_max=5)
+    sessions = Sessions(database, ring, clock, settings)
     work, news = Bell(), Bell()
-    settings = Settings(scrypt_n=2)
     vault = Vault(database, ring, folder / "keystores", KdfPool(1), clock, settings)
     directory = Directory(database, ring, clock, lookups_per_day)
     proofs = Proofs(database, clock, passwords)
@@ -87,7 +87,7 @@ def people(database: Database, folder: Path, lookups_per_day: int = 200) -> Peop
         passwords,
         Members(database, ring, clock, passwords),
         sessions,
-        SignIns(database, ring, clock, passwords, sessions),
+        SignIns(database, ring, clock, passwords, sessions, settings),
         Factors(database, ring, clock, proofs),
         directory,
         Favourites(database, ring, clock, directory, changes_day=150),

@@ -34,6 +34,7 @@ from jigap.members.attempts import (
 from jigap.members.devices import DEVICES_MAX
 from jigap.members.personal import Indexes
 from jigap.members.tables import devices, sign_in_attempts, sign_in_days
+from jigap.settings import Settings
 
 from .people import PASSWORD, People, people
 
@@ -188,7 +189,7 @@ async def test_a_network_has_a_limit_a_day_for_strangers_only(crowd: People) -> 
         crowd.clock,
         crowd.passwords,
         crowd.sessions,
-        network_day_max=3,
+        Settings(sign_in_day_address=3),
     )
     here, there = Visitor("2001:db8::1"), Visitor("203.0.113.9")
     for login in ("minji", "other", "nobody"):

@@ -27,6 +27,7 @@ from jigap.members import (
     tables,
 )
 from jigap.members.attempts import FAILURES_MAX, FREE_FAILURES, WAIT_MAX_S
+from jigap.settings import Settings
 
 from .counting import Counted
 from .people import PASSWORD, People, people
@@ -147,7 +148,7 @@ async def test_a_failed_sign_in_costs_the_same_whoever_is_there(
 ) -> None:
     everybody = await _everybody(crowd)
     pool = Argon2Pool()
-    door = SignIns(crowd.database, crowd.ring, crowd.clock, pool, crowd.sessions)
+    door = SignIns(crowd.database, crowd.ring, crowd.clock, pool, crowd.sessions, Settings())
     hash_ = await pool.hash(PASSWORD)
     await crowd.database.write(_set_passwords, hash_)
 

@@ -112,11 +112,12 @@ def world(database: Database, agency: Any = None, **settings: Any) -> World:
     ring = KeyRing({1: bytes(32)}, 1, bytes([7]) * 32)
     clock = SimulatedClock()
     agency = Scripted() if agency is None else agency
-    realname = RealName(database, ring, agency, clock, Settings(**settings))
+    given = Settings(**{"session_ttl_s": 3600} | settings)
+    realname = RealName(database, ring, agency, clock, given)
     passwords = _PlainPasswords()
     people = Members(database, ring, clock, passwords)
-    sessions = Sessions(database, ring, clock, ttl_s=3600, idle_s=3600, most=20)
-    sign_ins = SignIns(database, ring, clock, passwords, sessions)
+    sessions = Sessions(database, ring, clock, given)
+    sign_ins = SignIns(database, ring, clock, passwords, sessions, given)
     freezing = Freezing(database, ring, clock, 7777, Proofs(database, clock, passwords))
     return World(database, ring, clock, people, agency, realname, sessions, sign_ins, freezing)
 
