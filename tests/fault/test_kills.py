@@ -32,10 +32,12 @@ from tests.leaks import LEAKS
 HARMLESS = {"file_stray", "row_missing"}
 #: Kills of the node alone in a row: its parent gives up after the fifth.
 NODE_KILLS_MAX = 4
-PATIENCE_S = 180
+PATIENCE_S = 600
 #: Nobody is to be stopped by a budget here: that is tested elsewhere.
 GENEROUS = {f"JIGAP_GAS_BUDGET_{name}": str(10**15) for name in ("TOTAL", "DAY", "MEMBER_DAY")} | {
-    "JIGAP_DAILY_LIMIT": "1000000000"
+    "JIGAP_DAILY_LIMIT": "1000000000",
+    # What takes long on a busy machine that is killed all the time is not to be cancelled for it.
+    "JIGAP_TRANSFER_DEADLINE_MS": str(3600 * 1000),
 }
 
 
