@@ -9,7 +9,7 @@ is missing gets it from the dispatcher when the platform runs.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from jigap import settings
-from jigap.app import App, Folder, build, build_dispatcher, hold, install
-from jigap.ca import batch
+from jigap.app import App, Folder, build, build_authority, build_dispatcher, hold, install
+from jigap.ca import AlreadyIssued, CertificateAuthority, CitizenRequest, Issued
+from jigap.chain.citizen import Verification
 from jigap.cli.child import Child
 from jigap.cli.failure import CommandFailed
 from jigap.cli.leases import dispatcher_lease
@@ -33,6 +34,10 @@ from jigap.members import crowd, password_of
 from jigap.members.crowd import Crowd, MadeUp
 from jigap.settings import Settings
 
+#: Members made and registered at a time: a node lets a CA be about so far ahead of its blocks.
+ROUND_MAX = 1_000
+REGISTERED_TIMEOUT_S = 120
+_POLL_S = 0.02
 #: What made-up members type when nothing else is said; everybody can read it here.
 PASSWORD = "a password of nobody"
 PASSPHRASE = "a passphrase of nobody"
@@ -129,8 +134,6 @@ async def _seed(given: Settings, order: Order, made: list[str], quiet: bool) -> 
             async for round_ in _rounds(app, dispatcher, order, first):
                 made += (str(one.row["login"]) for one in round_)
                 shown.advance(task, len(round_))
-        while await app.database.read(crowd.count_waiting):
-            await dispatcher.turn()
         await dispatcher.start()
 
 
@@ -140,27 +143,46 @@ async def _rounds(
     """The members round by round, written and registered; the next round is made meanwhile."""
     password_hash = await app.passwords.hash(order.password)
     makes = Crowd(app.ring, KeyBatch(app.ring, app.settings, order.passphrase), password_hash)
-    keys = ServiceKeys(app.ring, app.folder.service_keys)
-    authority = batch.Authority(app.accounts.ca, keys.signer("ca"), app.settings.chain_id)
+    authority = build_authority(app, ServiceKeys(app.ring, app.folder.service_keys))
     numbers = range(first, first + order.count)
 
     def make(start: int) -> list[MadeUp]:
         now_ms = app.clock.now_ms()
-        made = [makes.make_up(one, now_ms) for one in numbers[start : start + batch.ROUND_MAX]]
+        made = [makes.make_up(one, now_ms) for one in numbers[start : start + ROUND_MAX]]
         app.vault.files.write_many((one.key.wallet_id, one.key.envelope) for one in made)
         return made
 
     ahead = asyncio.create_task(asyncio.to_thread(make, 0))
-    for start in range(0, order.count, batch.ROUND_MAX):
+    for start in range(0, order.count, ROUND_MAX):
         made = await ahead
-        if start + batch.ROUND_MAX < order.count:
-            ahead = asyncio.create_task(asyncio.to_thread(make, start + batch.ROUND_MAX))
-        now_ms = app.clock.now_ms()
-        await app.database.write(crowd.add, made, now_ms)
-        hashes = [one.key.public_key_hash for one in made]
-        await batch.register(app.client, authority, hashes, now_ms)
-        await dispatcher.turn()
+        if start + ROUND_MAX < order.count:
+            ahead = asyncio.create_task(asyncio.to_thread(make, start + ROUND_MAX))
+        await app.database.write(crowd.add, made, app.clock.now_ms())
+        await _register(authority, made)
+        await _active(app, dispatcher, made)
         yield made
+
+
+async def _register(authority: CertificateAuthority, made: Sequence[MadeUp]) -> None:
+    """Ask for the SymIDs of all of them at once."""
+    requests = [
+        CitizenRequest(0, "", "", one.key.public_key_hash, int(Verification.PHONE)) for one in made
+    ]
+    answers = await asyncio.gather(*map(authority.issue, requests))
+    for answer in answers:
+        if not isinstance(answer, Issued | AlreadyIssued):
+            raise CommandFailed(f"The certificate authority says: {answer.reason}.")
+
+
+async def _active(app: App, dispatcher: Dispatcher, made: Sequence[MadeUp]) -> None:
+    """Take in blocks until all of them have their SymIDs."""
+    try:
+        async with asyncio.timeout(REGISTERED_TIMEOUT_S):
+            while await app.database.read(crowd.count_waiting, made):
+                await dispatcher.turn()
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise CommandFailed("No block takes the new members' SymIDs.") from None
 
 
 @asynccontextmanager

@@ -155,11 +155,14 @@ def _wallets(made: Sequence[MadeUp], now_ms: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def count_waiting(connection: Connection) -> int:
-    """How many made-up members have no SymID yet."""
+def count_waiting(connection: Connection, made: Sequence[MadeUp]) -> int:
+    """How many of these have no SymID yet."""
     waiting = (
         select(func.count())
-        .select_from(wallets.join(members, members.c.id == wallets.c.member_id))
-        .where(wallets.c.state != WalletState.ACTIVE, members.c.login.like(PREFIX + "_______"))
+        .select_from(wallets)
+        .where(
+            wallets.c.wallet_id.in_([one.key.wallet_id for one in made]),
+            wallets.c.state != WalletState.ACTIVE,
+        )
     )
     return int(connection.scalar(waiting) or 0)

@@ -7,9 +7,10 @@ import pytest
 from jigap import audit
 from jigap.database import Database
 from jigap.keys import KeyBatch, keystores
-from jigap.members import by_login, create_operator, crowd, records
+from jigap.members import activate, by_login, create_operator, crowd, records
 from jigap.members.crowd import Crowd, CrowdFull, MembersPresent
 from jigap.members.personal import masked_phone, name_of, phone_of
+from jigap.node.client import ChainCitizen
 from jigap.settings import Settings
 
 from .people import PASSPHRASE, PASSWORD, People, people
@@ -101,6 +102,10 @@ async def test_all_or_none_are_written(made: People):
     assert await made.database.read(records.count) == 1
 
 
-async def test_who_has_no_symid_yet_is_counted(made: People):
-    await add(made, 1, 2)
-    assert await made.database.read(crowd.count_waiting) == 2
+async def test_who_of_them_has_no_symid_yet_is_counted(made: People):
+    await add(made, 1)
+    round_ = await add(made, 2, 3)
+    assert await made.database.read(crowd.count_waiting, round_) == 2
+    citizen = ChainCitizen(None, b"\1" * 10, round_[0].key.public_key_hash, b"", 1, 2, 0)
+    await made.database.write(activate, [citizen], NOW_MS)
+    assert await made.database.read(crowd.count_waiting, round_) == 1
