@@ -19,6 +19,7 @@
     mixed          balances while wallets are made
     population     memory and start-up by members, who are made up
     explorer       reading transactions, blocks and accounts
+    flood          what a refusal costs, and balances during a flood of them
     growth         blocks and state roots as the state grows to a million accounts
     report         tables on the terminal and docs/performance.md; case_report: the cases' part
     charts         lines as SVG

@@ -26,6 +26,7 @@ from bench import (
     chain,
     everyday,
     explorer,
+    flood,
     growth,
     machine,
     medians,
@@ -54,6 +55,7 @@ PARTS: dict[str, Part] = {
     "tc7": population.run,
     "tc8": explorer.run,
     "tc9": growth.run,
+    "shield": flood.run,
 }
 
 

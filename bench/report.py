@@ -62,6 +62,9 @@ _NOTES = """\
   of that on average, and one that needs gas first waits for one block more.
 * **Directory lookups** are one after the other, a number that somebody has and one that nobody
   has, in an order that chance decides. Their answers differ; their time should not.
+* **Refused requests** come on a connection each, from ever other addresses that an operator has
+  denied: all of them are shown the whole page. The no-op answer is asked in the same way. During
+  the **flood** 2,000 of them a second come beside 100 balances a second in an open loop.
 * **The chain's rules** run on one core, without network or disk: recover the signer, check, apply a
   token transfer. Blocks add what a node does: decode, pool, keep on disk, make, sign, guard,
   commit.
