@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import time
 import urllib.error
@@ -78,6 +79,18 @@ async def becomes(url: str, refused_: bool) -> tuple[float, dict[str, Any]]:
     raise AssertionError(f"requests are {'not' if refused_ else 'still'} refused")
 
 
+async def ages_to(url: str, age_days: float | None) -> float:
+    """How old the data about countries is; waited for, if a number is given."""
+    for _ in range(300):
+        with await asyncio.to_thread(urllib.request.urlopen, f"{url}/metrics", timeout=30) as said:
+            found = re.search(rb"^jigap_shield_ranges_age_days (\S+)$", said.read(), re.MULTILINE)
+        assert found is not None
+        if age_days in (None, float(found[1])):
+            return float(found[1])
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the data about countries is not {age_days} days old")
+
+
 async def test_a_running_platform_notices_and_the_trail_has_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
     running = processes.start(*arguments(data))
@@ -96,7 +109,9 @@ async def test_a_running_platform_notices_and_the_trail_has_it(tmp_path: Path) -
         assert problem["rule"] == "entry"
         shield(data, "remove", "127.0.0.0/8")
         await becomes(running.url, False)
-        shield(data, "import", csv(tmp_path), "--taken-on", "2026-11-01")
+        age_days = await ages_to(running.url, None)
+        shield(data, "import", csv(tmp_path), "--taken-on", "2026-10-20")
+        await ages_to(running.url, age_days + 7)
         counted = shield(data, "stats", "--port", running.url.rpartition(":")[2])
         assert counted["refused"]["ban"] >= 1
         assert counted["refused"]["entry"] >= 1
@@ -113,6 +128,6 @@ async def test_a_running_platform_notices_and_the_trail_has_it(tmp_path: Path) -
         ("shield:unban", "127.0.0.1/32", "console"),
         ("shield:deny", "127.0.0.0/8", "console"),
         ("shield:remove", "127.0.0.0/8", "console"),
-        ("shield:import", "ranges.csv, 2026-11-01", "console"),
+        ("shield:import", "ranges.csv, 2026-10-20", "console"),
     ]
     assert processes.run("audit", "verify", "--data", data).returncode == 0

@@ -5,6 +5,7 @@ the ruleset's doing. The server counts the connections it gets, the kernel the p
 """
 
 import os
+import random
 import time
 import warnings
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def rules(
         Ban(ip_network(cidr), "a test", "auto", NOW_MS, NOW_MS + left_ms, 1)
         for cidr, left_ms in (bans or {}).items()
     ]
-    return ruleset(Rules(ports, KOREA, listed, banned, NOW_MS, pace, ("a test",)))
+    return ruleset(Rules(ports, KOREA, listed, banned, NOW_MS, pace, notes=("a test",)))
 
 
 def test_packets_from_abroad_never_reach_the_process(wire: Wire) -> None:
@@ -131,6 +132,14 @@ def test_one_source_that_hurries_holds_up_no_other(wire: Wire) -> None:
     assert wire.connect(KOREAN_V6) is not None
 
 
+def test_our_own_proxies_speak_for_everybody(wire: Wire) -> None:
+    proxies = (ip_network("8.8.8.8"), ip_network("8.8.8.0/24"), ip_network("2a00:1450::/32"))
+    wire.load(ruleset(Rules((PORT,), KOREA, [], [], NOW_MS, Pace(1, 1, 1), proxies)))
+    assert all(wire.connect(FOREIGN) is not None for _ in range(5))
+    assert wire.connect(FOREIGN_V6) is not None
+    assert wire.connect(FOREIGN_TOO) is None
+
+
 def test_other_ports_are_left_alone(wire: Wire) -> None:
     wire.load(rules(ports=(443,)))
     assert wire.connect(FOREIGN) is not None
@@ -142,6 +151,20 @@ def test_loading_again_replaces_the_ruleset(wire: Wire) -> None:
     assert wire.connect(FOREIGN) is not None
     wire.load(rules())
     assert wire.connect(FOREIGN) is None
+
+
+def test_the_kernel_takes_whatever_is_listed(wire: Wire) -> None:
+    """Entries and bans inside each other and beside each other make sets it does not refuse."""
+    pick = random.Random(5)
+
+    def some() -> str:
+        length = pick.randrange(20, 33)
+        return str(ip_network((0xCB007100 + pick.randrange(4096), length), strict=False))
+
+    for _ in range(15):
+        entries = [(some(), pick.choice(list(EntryKind))) for _ in range(20)]
+        bans = {some(): pick.randrange(1, 1_000_000) for _ in range(20)}
+        wire.load(rules(entries=entries, bans=bans))
 
 
 def test_no_country_rule_lets_every_country_in(wire: Wire) -> None:

@@ -26,6 +26,7 @@ from jigap.shield import (
     formats,
     importing,
     nftables,
+    parse_networks,
     table,
     walk,
 )
@@ -119,6 +120,7 @@ def export(
             bans=bans,
             now_ms=now_ms,
             pace=nftables.Pace(connections_per_s, burst),
+            proxies=parse_networks(given.proxies),
             notes=_notes(countries, allowed, now_ms),
         )
         print(nftables.ruleset(rules), end="")

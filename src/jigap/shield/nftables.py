@@ -1,10 +1,11 @@
 """The shield's rules as a ruleset for the Linux kernel (nftables). Pure: values in, text out.
 
 The kernel drops a packet before there is a connection, a process or a log line about it, so it
-takes the flood that no process could. It is told what the process goes by, in the same order:
-entries of the operator, bans, country; then new connections per source. It is a snapshot: bans and
-entries carry what is left of their time, new ones come with the next export. What the kernel cannot
-see, such as sign-ins and requests on a connection that is open, stays with the process.
+takes the flood that no process could. It is told what the process goes by, in the same order: our
+own proxies, entries of the operator, bans, country; then new connections per source. It is a
+snapshot: bans and entries carry what is left of their time, new ones come with the next export.
+What the kernel cannot see, such as sign-ins and requests on an open connection, stays with the
+process.
 
 Loading it is one transaction and may be done again at any time: the table is ours alone, dropped
 and made anew. It hooks in before connection tracking, so that dropped packets fill no table of the
@@ -60,6 +61,7 @@ class Rules:
     bans: Sequence[Ban]
     now_ms: int
     pace: Pace = Pace()
+    proxies: tuple[Network, ...] = ()  # they speak for everybody, so nothing is asked of them
     notes: tuple[str, ...] = ()
 
 
@@ -94,6 +96,10 @@ def _sets(rules: Rules, version: int, bits: int, type_: str) -> Iterator[str]:
     untils = flattened(bans, lambda one: one.network, lambda stack: max(b.until_ms for b in stack))
     elements = [Element(a, b, _left_s(until, rules.now_ms)) for a, b, until in untils]
     yield from _set(f"banned_v{version}", bits, type_, "interval, timeout", elements)
+    proxies = [one for one in rules.proxies if one.version == version]
+    spans = flattened(proxies, lambda one: one, lambda stack: None)
+    elements = [Element(first, last, None) for first, last, _ in spans]
+    yield from _set(f"proxies_v{version}", bits, type_, "interval", elements)
     if rules.countries is not None:
         ranges = rules.countries[0 if version == 4 else 1]
         inside = [Element(row.first, row.last, None) for row in ranges]
@@ -185,6 +191,7 @@ def _chains(rules: Rules) -> Iterator[str]:
     yield "    counter name let_in accept"
     yield "  }"
     yield "  chain judge {"
+    yield from _each("saddr @proxies", "counter name let_in accept")
     yield from _each("saddr @deny", "counter name refused_entry drop")
     yield from _each("saddr @allow", "goto let_in")
     yield from _each("saddr @banned", "counter name refused_ban drop")
