@@ -171,6 +171,8 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             result = runner.run(_cancelled_by_sigterm(bench.run(folder)))
+    except asyncio.CancelledError:
+        sys.exit(f"bench: ended; the rounds and parts that were whole are in {PARTIAL}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.show(result)

@@ -52,7 +52,7 @@ def sections(result: dict[str, Any]) -> str:
             f"\n\n![Response time over active clients, {case.upper()}]",
             f"(images/bench-{case}.svg)\n\n",
         ]
-    parts.append(_stack_words(cases))
+    parts.append(_stack_words(cases) + _disturbed_words(cases["rows"]))
     parts.append("### What the paper's tables say against each other\n\n")
     parts += [f"* {slip}\n" for slip in SLIPS]
     parts += ["\n### Processor time of the cases\n\n", _use_table(cells), _shield_words(cases)]
@@ -124,6 +124,15 @@ def _stack_words(cases: dict[str, Any]) -> str:
         "protection a request takes 10 ms and more of a core, and the hundred requests of each "
         "client would take minutes. Ours did all of them. What this stack is: "
         "[bench/paper-php](../bench/paper-php/README.md).\n\n"
+    )
+
+
+def _disturbed_words(rows: Sequence[dict[str, Any]]) -> str:
+    runs = [row for row in rows if row["clients"] != TOTAL]
+    disturbed = sum(row["disturbed"] for row in runs)
+    return (
+        f"Other programs took more than 5 % of the machine in {disturbed} of {len(runs)} runs; "
+        "those are left out where enough others remain.\n\n"
     )
 
 

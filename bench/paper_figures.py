@@ -24,9 +24,11 @@ SLIPS = (
     "The captions call Table 13 the one without and Table 14 the one with protection; the text and "
     "the sign of the effect say the reverse (protection would have made wallets faster). The rows "
     "stand here under the case that their caption names.",
-    "Table 13 prints the 95th percentile twice (as the 90th, too) for ten and twenty clients.",
-    "Table 14's Total counts 2 errors where its rows have 8, and its Totals are rates over the "
-    "time with the pauses between the runs.",
+    "Table 13 prints one and the same figure as 90th and as 95th percentile in every row but the "
+    "Total.",
+    "Table 14's Total counts 2 errors where its rows have 8.",
+    "The throughput of each Total is below that of every row of its table: pauses between the runs "
+    "seem to be in it. Ours leaves them out.",
 )
 
 

@@ -12,7 +12,7 @@ from bench import case_report
 from bench.charts import Series, chart
 
 WIDTH_MIN = 120
-#: What people found out with these measures, written by hand.
+#: What people found out with these measures, written by hand; there need not be any.
 FINDINGS = Path(__file__).parent / "findings.md"
 
 #: Measures whose processor time is worth a table, where a result has them.
@@ -181,7 +181,7 @@ def markdown(result: dict[str, Any]) -> str:
             ("Measure", "Platform", "Node", "Load", "Cores busy", "p50 / p95 / p99 ms"),
             [_times(by_name[name]) for name in _TIMED if name in by_name],
         ),
-        FINDINGS.read_text(encoding="utf-8"),
+        FINDINGS.read_text(encoding="utf-8") if FINDINGS.exists() else "",
         _NOTES.format(**result["settings"]),
         "## Machine\n",
         _rows(("", ""), [(f"{k}".replace("_", " "), f"{v}") for k, v in result["machine"].items()]),
