@@ -19,10 +19,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from jigap.shield import Rule, Shield, Source
 from jigap.shield.buckets import Buckets
+from jigap.web.corked import Connection
 from jigap.web.scope import SOURCE
 from jigap.web.turned_away import accept_in, answer_of
 
@@ -43,10 +42,10 @@ LOCAL_FACTOR = 10
 OTHER_FILES = 256
 _NEVER = float("inf")
 #: Called for each request; looked up once.
-_data_received = HttpToolsProtocol.data_received
-_on_message_begin = HttpToolsProtocol.on_message_begin
-_on_headers_complete = HttpToolsProtocol.on_headers_complete
-_on_message_complete = HttpToolsProtocol.on_message_complete
+_data_received = Connection.data_received
+_on_message_begin = Connection.on_message_begin
+_on_headers_complete = Connection.on_headers_complete
+_on_message_complete = Connection.on_message_complete
 
 
 def files_for(connections_max: int) -> int:
@@ -131,7 +130,7 @@ class _TurnedAway(Exception):
     """Ends the parser's work; the connection knows the rule."""
 
 
-class GuardedConnection(HttpToolsProtocol):
+class GuardedConnection(Connection):
     """One connection."""
 
     def __init__(self, door: Door, *arguments: Any, **given: Any) -> None:

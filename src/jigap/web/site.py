@@ -17,6 +17,7 @@ from jigap.refusal import Refusal
 from jigap.web import describe, health, problems, start
 from jigap.web.caller import AnyRequest, readable
 from jigap.web.connection import Door, files_for
+from jigap.web.corked import Connection
 from jigap.web.gate import Gate
 from jigap.web.inquiry import Inquiry
 from jigap.web.outside import Outside
@@ -71,7 +72,7 @@ def protocol(platform: "App") -> Any:
     """What uvicorn makes of a connection: one that asks the shield first, if there is one."""
     settings = platform.settings
     if not platform.shield.on:
-        return "httptools"
+        return Connection
     return Door(
         platform.shield,
         connections_max=files_for(settings.connections_max),
