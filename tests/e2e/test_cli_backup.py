@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from jigap.cli.api import Api
+from jigap.shield import EntryKind, ShieldStore
 from tests import processes
 from tests.e2e.test_cli_up import arguments, says_one_line
 
@@ -36,6 +37,8 @@ def money_is_clean(data: Path, running: processes.Running) -> None:
 async def test_drill_restore_over_a_chain_that_went_on(start, stopped, tmp_path):
     running = start(*arguments(stopped, "--demo"))
     early = await pay(running.url, "drill-before-backup")
+    shield = stopped / "shield" / "shield.sqlite"
+    ShieldStore(shield).put_entry("8.8.8.0/24", EntryKind.DENY, "abuse", "console", 1)
     done = processes.run(
         "backup", tmp_path / "backup", "--data", stopped, "--master-key", tmp_path / "key", "--json"
     )
@@ -44,6 +47,7 @@ async def test_drill_restore_over_a_chain_that_went_on(start, stopped, tmp_path)
     before = await balances(running.url)
     running.kill()
     shutil.rmtree(stopped / "keystores")
+    shutil.rmtree(stopped / "shield")
     for file in stopped.glob("jigap.sqlite*"):
         file.unlink()
     (stopped / "keys" / "master.json").unlink()
@@ -54,6 +58,7 @@ async def test_drill_restore_over_a_chain_that_went_on(start, stopped, tmp_path)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["chain_kept"] is True
+    assert [str(one.network) for one in ShieldStore(shield).entries(1)] == ["8.8.8.0/24"]
 
     again = start(*arguments(stopped, "--demo"))
     assert await balances(again.url) == before

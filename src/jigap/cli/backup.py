@@ -1,11 +1,11 @@
 """`jigap backup` and `jigap restore`: everything but the master key, and the master key apart.
 
 A backup is a folder: ``manifest.json`` (what is in it, with SHA-256), ``database.sqlite``, the
-sealed wallet keys and service keys, the chain. It is taken while the platform runs. Each part is
-copied so that a later part is never older than an earlier one needs: keystores, then the database
-(whose rows hold the second copy of every key), then the chain, which is thus at least as high as
-the database has followed it. Without the master key nobody can open any key in it; keep the two in
-different places.
+sealed wallet keys and service keys, the shield's lists and bans, the chain. It is taken while the
+platform runs. Each part is copied so that a later part is never older than an earlier one needs:
+keystores, then the database (whose rows hold the second copy of every key), then the chain, which
+is thus at least as high as the database has followed it. Without the master key nobody can open any
+key in it; keep the two in different places.
 
 After a restore the dispatcher reads the chain from the last block the database knows and finds the
 payments made since: that is why a chain on disk that is newer than the backup's is kept.
@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -155,6 +156,7 @@ def check(source: Path) -> Manifest:
 def _copy_all(given: Settings, folder: Folder, target: Path) -> Manifest:
     _copy_tree(folder.keystores, target / "keystores")
     _copy_tree(folder.service_keys, target / "service")
+    _copy_shield(folder.shield, target / "shield")
     _copy_database(given, folder, target / DATABASE)
     _copy_node(folder.node, target / NODE)
     manifest = Manifest(
@@ -207,6 +209,19 @@ def _copy_tree(source: Path, target: Path) -> None:
             continue
 
 
+def _copy_shield(source: Path, target: Path) -> None:
+    """Whom operators have listed and who is banned.
+
+    A damaged file is copied as it is: it must not keep a backup of the money from being made.
+    """
+    target.mkdir(mode=0o700)
+    for path in sorted(source.glob("*.sqlite")):
+        try:
+            dump.copy_sqlite(path, target / path.name)
+        except (CommandFailed, sqlite3.Error):
+            shutil.copy2(path, target / path.name)
+
+
 def _copy_secret(source: Path, target: Path) -> None:
     content = source.read_bytes()
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -229,7 +244,12 @@ class _Parts:
     @classmethod
     def of(cls, given: Settings, folder: Folder) -> "_Parts":
         database = {} if given.database_url else {folder.database: DATABASE}
-        return cls(database, {folder.keystores: "keystores", folder.service_keys: "service"})
+        trees = {
+            folder.keystores: "keystores",
+            folder.service_keys: "service",
+            folder.shield: "shield",
+        }
+        return cls(database, trees)
 
 
 def _make_room(given: Settings, folder: Folder, force: bool) -> Path | None:
@@ -254,7 +274,8 @@ def _put_back(given: Settings, folder: Folder, source: Path, *, force: bool, cha
     parts = _Parts.of(given, folder)
     for path, name in parts.trees.items():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copytree(source / name, path)
+        if (source / name).is_dir():  # there was no shield in backups of before
+            shutil.copytree(source / name, path)
     for path, name in parts.files.items():
         shutil.copy2(source / name, path)
         path.chmod(0o600)
@@ -267,7 +288,7 @@ def _put_back(given: Settings, folder: Folder, source: Path, *, force: bool, cha
     asyncio.run(_forbid_payments(given, folder))
     if chain and (source / NODE).exists():
         _put_node(folder, source / NODE)
-    for path in (*_files(folder.keystores), *_files(folder.service_keys), *parts.files):
+    for path in (*(file for tree in parts.trees for file in _files(tree)), *parts.files):
         _sync(path)
 
 
