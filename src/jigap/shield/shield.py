@@ -378,7 +378,9 @@ class Shield:
             self.store.ban_all(wishes, AUTO, self._clock.now_ms())
             log.info("banned %d", len(wishes))
         except ShieldDamaged as refusal:
-            self._hurt(refusal.detail)
+            log.warning("%d could not be banned: %s", len(wishes), refusal.detail)
+            with self._looking:
+                self._stamp = None  # the next look says whether the file is sound
 
     def _look_unless_broken(self) -> None:
         """The thread must not end, whatever a disk or a file does."""

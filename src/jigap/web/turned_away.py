@@ -97,7 +97,7 @@ WORDS: dict[Rule, _Words] = {
         "운영자가 이 네트워크 주소를 차단했습니다. 잘못된 차단이라면 아래 확인 번호를 운영자에게 "
         "알려 주세요.",
         "An operator has blocked this network address. If that is a mistake, tell the operator the "
-        "reference above.",
+        "reference.",
     ),
     Rule.BAN: _Words(
         ShieldRefused,
@@ -106,7 +106,7 @@ WORDS: dict[Rule, _Words] = {
         "이 네트워크 주소에서 비정상적인 요청이 많아 잠시 차단되었습니다. 나중에 다시 시도하거나 "
         "아래 확인 번호를 운영자에게 알려 주세요.",
         "Too much went wrong from this network address, so it is blocked for a while. Try again "
-        "later, or tell the operator the reference above.",
+        "later, or tell the operator the reference.",
     ),
     Rule.COUNTRY: _Words(
         ShieldRefused,
@@ -115,7 +115,7 @@ WORDS: dict[Rule, _Words] = {
         "이 서비스는 정해진 국가에서만 이용할 수 있습니다. VPN을 사용 중이라면 끄고, 그래도 안 "
         "되면 아래 확인 번호를 운영자에게 알려 주세요.",
         "This service answers only in certain countries. If you use a VPN, switch it off; if you "
-        "are in the right country, tell the operator the reference above.",
+        "are in the right country, tell the operator the reference.",
     ),
     Rule.PRIVATE: _Words(
         ShieldRefused,
@@ -210,7 +210,7 @@ def accept_in(data: bytes) -> bytes:
 
 def _refusal(rule: Rule) -> Refusal:
     words = WORDS[rule]
-    return words.refusal(words.what_en.replace(" above", ""), rule=rule.value, reference=_PLACE)
+    return words.refusal(words.what_en, rule=rule.value, reference=_PLACE)
 
 
 def _problem(rule: Rule) -> Answer:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from jigap import audit
-from jigap.shield import EntryKind, Rule, repair
+from jigap.shield import EntryKind, Rule, parse_network, repair
 from jigap.web import turned_away
 
 from .platform import PASSWORD, Site, site
@@ -216,6 +217,19 @@ async def test_a_damaged_file_stops_what_changes_and_lets_reading_go_on(proxied:
     repair(shield.store.path, proxied.clock.now_ms())
     shield.look()
     assert (await proxied.call("POST", "transfers", {}, **given)).status_code == 422
+
+
+async def test_a_ban_that_cannot_be_written_is_no_damage_if_the_file_is_sound(proxied: Site):
+    shield = proxied.app.shield
+    with sqlite3.connect(shield.store.path, isolation_level=None) as busy:
+        busy.execute("BEGIN IMMEDIATE")
+        busy.execute("PRAGMA user_version = 1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("jigap.shield.store.BUSY_TIMEOUT_S", 0.05)
+            shield._write_bans([(parse_network("1.11.0.2"), "guesses")])
+            shield.look()
+        busy.execute("ROLLBACK")
+    assert not shield.damage
 
 
 async def test_operators_list_ban_and_look_up(proxied: Site):
