@@ -98,6 +98,7 @@ class Bench:
                 "rounds": self.plan.case_rounds,
                 "paper_stack_s": self.plan.paper_stack_s,
                 "paper_stack_missing": missing,
+                "signatures_per_s": cases.signatures_per_s,
                 "medians": medians.medians(cases.rows),
                 "rows": cases.rows,
             }

@@ -28,6 +28,7 @@ Every client sends {loops} requests, each when the one before is answered; all b
 {rounds} rounds, KO and error % those of all rounds. A Total is all samples of a round together, its
 rates over the time in which requests were under way. Clients have a session each; a wallet is made
 by a member who is verified and has none, a balance is that of a member with a wallet and tokens.
+`python -m bench.jmeter tc1` runs the same with JMeter.
 
 """
 
@@ -48,7 +49,7 @@ def sections(result: dict[str, Any]) -> str:
             f"### {TITLES[case]}\n\n",
             _table(_HEAD, rows),
             f"\nPrinted: Table {printed.number}, \u201c{printed.caption}\u201d.",
-            _bound_words(cells, case),
+            _bound_words(cells, case, cases["signatures_per_s"]),
             f"\n\n![Response time over active clients, {case.upper()}]",
             f"(images/bench-{case}.svg)\n\n",
         ]
@@ -84,7 +85,7 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
-def _bound_words(cells: Sequence[dict[str, Any]], case: str) -> str:
+def _bound_words(cells: Sequence[dict[str, Any]], case: str, signatures_per_s: float) -> str:
     shares = [
         f"{one['of_bound']:.2f} at {one['clients']} clients"
         for one in cells
@@ -94,7 +95,8 @@ def _bound_words(cells: Sequence[dict[str, Any]], case: str) -> str:
         bound = next(one["bound_per_s"] for one in cells if "bound_per_s" in one)
         return (
             f" The physical bound is scrypt on all cores, {bound:.0f}/s beside these runs: ours "
-            f"reaches {', '.join(shares)}."
+            f"reaches {', '.join(shares)}. Loading a key and signing once would go "
+            f"{signatures_per_s:,.0f} times a second."
         )
     shares = []
     for one in cells:
@@ -130,7 +132,12 @@ def _stack_words(cases: dict[str, Any]) -> str:
 def _disturbed_words(rows: Sequence[dict[str, Any]]) -> str:
     runs = [row for row in rows if row["clients"] != TOTAL]
     disturbed = sum(row["disturbed"] for row in runs)
-    return (
+    kinds = sorted(
+        f"{number} x {what} ({_NAMES[row['stack']]}, {row['case'].upper()})"
+        for row in runs
+        for what, number in row["errors"].items()
+    )
+    return (f"Errors: {', '.join(kinds)}.\n\n" if kinds else "") + (
         f"Other programs took more than 5 % of the machine in {disturbed} of {len(runs)} runs; "
         "those are left out where enough others remain.\n\n"
     )

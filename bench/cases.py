@@ -73,11 +73,13 @@ class Cases:
     keep: Callable[["Cases"], None]
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
+    signatures_per_s: float = 0.0
     _samples: dict[tuple[str, str], list[Samples]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """All rounds; what fails is written down and the rest goes on."""
         template = Template(self.folder / "template")
+        self.signatures_per_s = round(scrypt.signatures_per_second(self.plan.scrypt_s))
         self.say("preparing members")
         await template.make(self.plan, self.say, self.wanted)
         with ExitStack() as stack:
