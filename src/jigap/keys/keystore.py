@@ -259,7 +259,16 @@ def decrypt(document: dict[str, Any], passphrase: str, *, keccak: bool = True) -
     what ``parse`` raises, ``PassphraseWrong``, ``KeystoreKeyInvalid`` or ``KeystoreKeyMismatch``.
     """
     keystore = parse(document)
-    derived = scrypt(_utf8(passphrase), keystore.salt, n=keystore.n, r=keystore.r, p=keystore.p)
+    return decrypt_derived(keystore, derive_for(keystore, passphrase), keccak=keccak)
+
+
+def derive_for(keystore: Keystore, passphrase: str) -> bytes:
+    """What ``decrypt_derived`` wants; takes as long as scrypt with the file's cost does."""
+    return scrypt(_utf8(passphrase), keystore.salt, n=keystore.n, r=keystore.r, p=keystore.p)
+
+
+def decrypt_derived(keystore: Keystore, derived: bytes, *, keccak: bool = True) -> Opened:
+    """The same, with what scrypt already ``derived`` from the passphrase as the file says."""
     mac_hash = _matching_hash(keystore, derived[16:] + keystore.ciphertext, keccak)
     if mac_hash is None:
         raise PassphraseWrong("The passphrase does not open this key.")
@@ -273,12 +282,15 @@ def decrypt(document: dict[str, Any], passphrase: str, *, keccak: bool = True) -
 
 
 def reencrypt(
-    document: dict[str, Any], opened: Opened, passphrase: str, *, salt: bytes, iv: bytes, n: int
+    document: dict[str, Any], opened: Opened, derived: bytes, *, salt: bytes, iv: bytes, n: int
 ) -> dict[str, Any]:
-    """The same key under another passphrase: same id, same unknown members, version 4."""
-    fresh = encrypt(
+    """The same key under another passphrase: same id, same unknown members, version 4.
+
+    ``derived`` is what ``derive`` made of the passphrase, ``salt`` and ``n``.
+    """
+    fresh = encrypt_derived(
         opened.secret,
-        passphrase,
+        derived,
         salt=salt,
         iv=iv,
         uuid=str(document.get("id")),

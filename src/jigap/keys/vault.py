@@ -118,7 +118,7 @@ class Vault:
         """
         text = chosen(passphrase)
         with self._pool.place() as place:
-            key = await place.run(self._make, wallet_id, text)
+            key = await self._make(place, wallet_id, text)
         with step("wallet.file"):
             await asyncio.to_thread(self._files.write, wallet_id, key.version, key.envelope)
         return key
@@ -250,7 +250,7 @@ class Vault:
                 attempt = await self._take(wallet_id, counted=True)
                 async with self._renewed(attempt):
                     try:
-                        opened = await place.run(self._open, attempt.key, normalized(passphrase))
+                        opened = await self._open(place, attempt.key, normalized(passphrase))
                     except PassphraseWrong as wrong:
                         await self._settle(attempts.keep, attempt, self._clock.now_ms())
                         raise _told(wrong, attempt) from None
@@ -382,7 +382,7 @@ class Vault:
     ) -> int:
         """File, row, older files: the order that a crash at any instant leaves usable."""
         label = Label(key.wallet_id, key.public_key_hash, key.version + 1)
-        sealed = await place.run(self._again, key, label, opened, text)
+        sealed = await self._again(place, key, label, opened, text)
         with step("passphrase.file"):
             await asyncio.to_thread(self._files.write, label.wallet_id, label.version, sealed)
         with step("passphrase.row"):
@@ -391,43 +391,44 @@ class Vault:
             await asyncio.to_thread(self._files.keep_only, label.wallet_id, label.version)
         return label.version
 
-    # -- on the pool's threads ------------------------------------------------------------------
+    # -- only deriving is done on the pool's threads: the rest would wait there for its turn -----
 
-    def _make(self, wallet_id: str, text: str) -> NewKey:
+    async def _make(self, place: Place, wallet_id: str, text: str) -> NewKey:
         secret = entropy.random_bytes(32)
         while not keystore.is_secret(secret):
             secret = entropy.random_bytes(32)
         opened = Opened(secret, PrivateKey(secret), "sha3256")
         label = Label(wallet_id, opened.public_key_hash, 1)
         document = {"id": keystore.uuid_of(entropy.random_bytes(16))}
-        sealed = self._seal(label, self._reencrypt(document, opened, text), secret)
+        sealed = self._seal(label, await self._closed(place, document, opened, text), secret)
         return NewKey(wallet_id, label.public_key_hash, label.version, sealed)
 
-    def _open(self, key: StoredKey, text: str) -> Opened:
-        opened = keystore.decrypt(self._document(key), text, keccak=False)
+    async def _open(self, place: Place, key: StoredKey, text: str) -> Opened:
+        file = keystore.parse(self._document(key))
+        derived = await place.run(keystore.derive_for, file, text)
+        opened = keystore.decrypt_derived(file, derived, keccak=False)
         must_be_the_key_of(key, opened)
         return opened
 
-    def _again(self, key: StoredKey, label: Label, opened: Opened, text: str) -> bytes:
+    async def _again(
+        self, place: Place, key: StoredKey, label: Label, opened: Opened, text: str
+    ) -> bytes:
         try:
             document = self._document(key)
         except envelope.EnvelopeDamaged:  # an import mends a damaged row
             document = {"id": keystore.uuid_of(entropy.random_bytes(16))}
-        return self._seal(label, self._reencrypt(document, opened, text), opened.secret)
+        return self._seal(label, await self._closed(place, document, opened, text), opened.secret)
 
     def _document(self, key: StoredKey) -> dict[str, Any]:
         label = Label(key.wallet_id, key.public_key_hash, key.version)
         return keystore.read(envelope.open_(key.envelope, label, self._ring))
 
-    def _reencrypt(self, document: dict[str, Any], opened: Opened, text: str) -> dict[str, Any]:
-        return keystore.reencrypt(
-            document,
-            opened,
-            text,
-            salt=entropy.random_bytes(32),
-            iv=entropy.random_bytes(16),
-            n=self._n,
-        )
+    async def _closed(
+        self, place: Place, document: dict[str, Any], opened: Opened, text: str
+    ) -> dict[str, Any]:
+        salt, iv, n = entropy.random_bytes(32), entropy.random_bytes(16), self._n
+        derived = await place.run(keystore.derive, text, salt=salt, n=n)
+        return keystore.reencrypt(document, opened, derived, salt=salt, iv=iv, n=n)
 
     def _seal(self, label: Label, document: dict[str, Any], secret: bytes) -> bytes:
         return envelope.seal(

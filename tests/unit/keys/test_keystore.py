@@ -158,7 +158,8 @@ def test_opens_a_published_ethereum_file():
 def test_a_new_passphrase_keeps_id_and_unknown_members():
     made = document(name="월급", symId={"accountNum": "0002"}, role=["General"])
     opened = keystore.decrypt(made, PASSPHRASE)
-    again = keystore.reencrypt(made, opened, OTHER, salt=b"a" * 32, iv=b"b" * 16, n=N_TEST)
+    derived = keystore.derive(OTHER, salt=b"a" * 32, n=N_TEST)
+    again = keystore.reencrypt(made, opened, derived, salt=b"a" * 32, iv=b"b" * 16, n=N_TEST)
     assert again["id"] == made["id"]
     assert (again["name"], again["symId"], again["role"]) == (
         made["name"], made["symId"], made["role"]

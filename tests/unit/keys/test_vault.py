@@ -280,14 +280,14 @@ async def test_a_lease_is_renewed_while_its_holder_works(held_on_both, monkeypat
     monkeypatch.setattr(vault, "RENEW_S", 0.01)
     await held.wallet()
     begun, go_on = threading.Event(), threading.Event()
-    open_ = held.vault._open
+    derive = keystore.derive_for
 
     def slow(*given):
         begun.set()
         assert go_on.wait(30)
-        return open_(*given)
+        return derive(*given)
 
-    monkeypatch.setattr(held.vault, "_open", slow)
+    monkeypatch.setattr(keystore, "derive_for", slow)
     first = asyncio.create_task(held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER))
     await asyncio.to_thread(begun.wait, 30)
     for _ in range(3):
@@ -534,13 +534,13 @@ async def test_neither_key_nor_passphrase_is_ever_said(held, caplog, monkeypatch
     """Not in representations, not in refusals, not in logs, not in the database."""
     caplog.set_level(logging.DEBUG)
     secrets = []
-    real = keystore.encrypt
+    real = keystore.encrypt_derived
 
     def remembering(secret, *given, **named):
         secrets.append(secret)
         return real(secret, *given, **named)
 
-    monkeypatch.setattr(keystore, "encrypt", remembering)
+    monkeypatch.setattr(keystore, "encrypt_derived", remembering)
     said = [repr(await held.wallet())]
     async with held.vault.unlocked("wa_1", PASSPHRASE) as unlocked:
         said += [repr(unlocked), repr(held.vault), repr(held.ring)]
