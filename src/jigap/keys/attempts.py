@@ -75,8 +75,9 @@ def _take(counted: bool) -> Executable:
         free.append(keystores.c.retry_at_ms <= now)
         after = keystores.c.attempts + 1
         waits = {number: wait_ms(number) for number in range(1, len(WAITS_S))}
+        retries = {number: now + wait if wait else 0 for number, wait in waits.items()}
         taken["attempts"] = after
-        taken["retry_at_ms"] = now + case(waits, value=after, else_=wait_ms(len(WAITS_S)))
+        taken["retry_at_ms"] = case(retries, value=after, else_=now + wait_ms(len(WAITS_S)))
     return (
         update(keystores)
         .where(*free)
@@ -135,7 +136,9 @@ def renew(connection: Connection, attempt: Attempt, now_ms: int) -> None:
 
 def keep(connection: Connection, attempt: Attempt, now_ms: int) -> None:
     """The passphrase was wrong: the attempt stays, the wait begins now, the lease ends."""
-    _end_lease(connection, attempt, retry_at_ms=now_ms + wait_ms(attempt.number))
+    wait = wait_ms(attempt.number)
+    # No wait is no moment: whoever read the clock a little earlier and comes next must not wait.
+    _end_lease(connection, attempt, retry_at_ms=now_ms + wait if wait else 0)
 
 
 def undo(connection: Connection, attempt: Attempt) -> None:

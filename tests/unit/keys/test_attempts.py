@@ -87,6 +87,17 @@ async def test_what_was_not_tried_is_uncounted(database, wallet):
     assert (found.attempts, found.busy_until_ms) == (0, 0)
 
 
+async def test_a_free_attempt_delays_nobody_whose_clock_was_read_earlier(database, wallet):
+    """Another process is milliseconds behind, or its request stood in a queue."""
+    for number in range(1, FREE_ATTEMPTS):
+        attempt = await take(database, NOW_MS + 50 * number, token=bytes([number]) * 16)
+        assert (await row(database)).retry_at_ms == 0
+        await database.write(attempts.keep, attempt, NOW_MS + 50 * number + 40)
+        earlier = await take(database, NOW_MS + 1, token=b"u" * 16)
+        assert earlier.number == number + 1
+        await database.write(attempts.undo, earlier)
+
+
 async def test_waits_begin_when_they_should_and_end_when_they_say(database, wallet):
     for _ in range(FREE_ATTEMPTS):
         await database.write(attempts.keep, await take(database), NOW_MS)
