@@ -174,14 +174,15 @@ class Caretaker:
     async def _second_look(self, wallet_id: str) -> Diagnosis:
         """What is wrong, once nobody is changing this key; a lease runs out by itself.
 
-        A change may begin and end between the look at the row and the look at the files, so only
-        what the row says before and after alike counts.
+        A change may begin, or begin and end, while we look at the row and then at the files. So
+        only what is seen with nobody at work before and after, and with the same row, counts.
         """
         for _ in range(_PATIENCE):
             busy = await self._database.read(_is_busy, wallet_id, self._clock.now_ms())
             row, found = await self._look(wallet_id)
             if not found.faults:
                 break
+            busy |= await self._database.read(_is_busy, wallet_id, self._clock.now_ms())
             if not busy and row == await self._database.read(_stored_or_none, wallet_id):
                 break
             await asyncio.sleep(_PAUSE_S)

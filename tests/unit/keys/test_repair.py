@@ -7,7 +7,7 @@ from tests.unit.keys.keyring import OTHER, PASSPHRASE, WRONG, bench
 from tests.unit.keys.test_envelope import PRIVATE, PUBLIC
 
 from jigap.keys import Caretaker, Fault, KeyRing, RecoveryKeyInvalid, envelope, keystores, repair
-from jigap.keys.attempts import LEASE_MS, keep, take
+from jigap.keys.attempts import LEASE_MS, keep, take, undo
 
 
 @pytest.fixture
@@ -185,6 +185,30 @@ async def test_a_change_between_the_two_looks_at_a_key_is_no_alarm(held, monkeyp
     monkeypatch.setattr(Caretaker, "_diagnosis", after_a_change)
     report = await keeper.verify_all()
     assert (looks, report.findings) == ([1, 2], [])
+
+
+async def test_a_change_that_begins_while_we_look_is_no_alarm(held, monkeypatch):
+    """Its file is there before its row; the look that finds it so began when nobody was at work."""
+    monkeypatch.setattr(repair, "_PAUSE_S", 0.001)
+    await held.wallet()
+    look, looks, leases = Caretaker._look, 0, []
+
+    async def beside_a_change(self, wallet_id):
+        nonlocal looks
+        looks += 1
+        now_ms = held.clock.now_ms()
+        if looks == 1:
+            taken = {"token": bytes(16), "now_ms": now_ms, "counted": False}
+            leases.append(await held.database.write(take, wallet_id, **taken))
+        if looks == 2:
+            held.vault.files.remove(wallet_id, 2)
+            await held.database.write(undo, leases[0])
+        return await look(self, wallet_id)
+
+    monkeypatch.setattr(Caretaker, "_look", beside_a_change)
+    held.vault.files.write("wa_1", 2, b"not in the row yet")
+    report = await caretaker(held).verify_all()
+    assert (looks, report.findings) == (2, [])
 
 
 async def test_restoring_and_rotating_beside_live_changes_loses_nothing(held_on_both):
