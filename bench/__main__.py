@@ -1,4 +1,4 @@
-"""Run the measures: `python -m bench`, or `make bench`. About a quarter of an hour.
+"""Run the measures: `python -m bench`, or `make bench`. A quarter of an hour to twenty minutes.
 
 The result goes to bench/results/latest.json, docs/performance.md and docs/images. With --quick
 every measure runs once with next to nothing to do: the figures mean nothing and only go to --json.
