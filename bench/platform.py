@@ -134,11 +134,12 @@ def running(
 ) -> Iterator[Platform]:
     """`jigap up` on a prepared folder, on free ports of loopback.
 
-    Settings are the default ones, but for the limits of one address and one account, which are
-    raised for the load, and ``shield`` ("on" or "off") if it is given. ``behind_proxy``: believe
-    what loopback says about whom it speaks for.
+    Settings are the default ones, but for the access log, which is on, the limits of one address
+    and one account, which are raised for the load, and ``shield`` ("on" or "off") if it is given.
+    ``behind_proxy``: believe what loopback says about whom it speaks for.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JIGAP_")}
+    environment["JIGAP_LOG_LEVEL"] = "info"  # a line for each request, as an operator has it
     if shield is not None:
         environment["JIGAP_SHIELD"] = shield
     if behind_proxy:

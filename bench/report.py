@@ -30,11 +30,11 @@ rather than compare with the absolute figures here.
 _NOTES = """\
 ## How it is measured
 
-* The platform is a real `jigap up` with default settings, but for the rates of one address and one
-  account, which are raised for the load: SQLite with every commit synced, both copies of every key
-  synced, its own node as a second process, every block signed, guarded and synced, logs and audit
-  as always. A third process makes the load over HTTP on loopback. All three share the cores; bare
-  scrypt, where it is the reference, has them alone.
+* The platform is a real `jigap up` with default settings, but for the access log, which is on, and
+  the rates of one address and one account, which are raised for the load: SQLite with every commit
+  synced, both copies of every key synced, its own node as a second process, every block signed,
+  guarded and synced, audit as always. A third process makes the load over HTTP on loopback. All
+  three share the cores; bare scrypt, where it is the reference, has them alone.
 * **The paper's cases** come from a load process of our own (bench/load.py), one connection for each
   client, every request recorded; a connection that breaks is a KO, connecting is part of the time
   of the request that needs it. The platform is started anew for each look, on a copy of one
