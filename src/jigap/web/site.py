@@ -58,9 +58,12 @@ def create(platform: "App") -> ASGIApp:
 
 
 def guessing_paths(app: Litestar) -> re.Pattern[str]:
-    """Matches the paths of every route that says that a secret may be guessed there."""
+    """Matches the paths of every route that says that a secret may be guessed there.
+
+    In every spelling that leads there: to the framework ``//api/v1/session/`` is the same route.
+    """
     templates = [
-        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path_format))
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path_format).replace("/", "/+")) + "/*"
         for route in app.routes
         if isinstance(route, HTTPRoute)
         and any(handler.opt.get("guessing") for handler in route.route_handlers)

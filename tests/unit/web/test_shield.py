@@ -129,6 +129,9 @@ async def test_one_address_may_guess_so_often_wherever_it_guesses(tmp_path: Path
         assert (again.status_code, again.json()["rule"]) == (429, "rate_route")
         assert (await here.call("POST", "session", body, **other)).status_code == 401
         assert (await asked(here, KOREAN)).status_code == 200
+        for spelling in ("/api/v1/session/", "http://jigap//api/v1//session", "/api/v1/%73ession"):
+            sent = await here.http.post(spelling, json=body, headers={"x-forwarded-for": KOREAN})
+            assert (sent.status_code, sent.json()["code"]) == (429, "rate_limited"), spelling
 
 
 async def test_an_account_may_ask_so_much_from_wherever_it_asks(tmp_path: Path):
@@ -230,6 +233,24 @@ async def test_a_ban_that_cannot_be_written_is_no_damage_if_the_file_is_sound(pr
             shield.look()
         busy.execute("ROLLBACK")
     assert not shield.damage
+
+
+async def test_one_account_in_many_spellings_is_one_person_behind_an_address(proxied: Site):
+    await proxied.member("minji")
+    for spelling in (
+        "minji",
+        "Minji",
+        "mInji",
+        "miNji",
+        "minJi",
+        "minjI",
+        *(" " * n + "minji" for n in range(1, 6)),
+    ):
+        body = {"member_id": spelling, "password": PASSWORD}
+        sent = await proxied.call("POST", "session", body, x_forwarded_for=KOREAN)
+        assert sent.status_code == 201
+    shield = proxied.app.shield
+    assert len(shield._neighbours._seen[shield.source(KOREAN).host_key]) == 1
 
 
 async def test_operators_list_ban_and_look_up(proxied: Site):

@@ -63,7 +63,7 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Sessi
         data.member_id, data.password, data.otp, visitor(request), device=device, cookie=data.cookie
     )
     if (source := source_in(request.scope)) is not None:
-        here.shield.signed_in(source, data.member_id)
+        here.shield.signed_in(source, data.member_id.strip().lower())  # one account in any spelling
     expires_at = time_of(new.expires_ms)
     if not data.cookie:
         return Response(SessionShown(expires_at, token=new.token, device=new.device))
