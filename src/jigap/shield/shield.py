@@ -340,6 +340,8 @@ class Shield:
             return
         day = day_of(self._clock.now_ms())
         if verdict.shared or self._neighbours.are_many(source.host_key, day):
+            if len(self._tight) >= SOURCES_MAX:
+                self._tight = {key: end_s for key, end_s in self._tight.items() if end_s > now_s}
             self._tight[source.host_key] = now_s + TIGHT_S
         elif self._wishes.qsize() < BANS_WAITING_MAX:
             self._wishes.put((addresses.host_of(source.address), f"automatic: {reason}"))
@@ -360,8 +362,7 @@ class Shield:
                 continue
             if wish is None:
                 return
-            self._write_bans([wish, *self._more_wishes()])
-            self._look_unless_broken()
+            self._look_unless_broken([wish, *self._more_wishes()])
 
     def _more_wishes(self) -> list[tuple[Network, str]]:
         found: list[tuple[Network, str]] = []
@@ -382,9 +383,11 @@ class Shield:
             with self._looking:
                 self._stamp = None  # the next look says whether the file is sound
 
-    def _look_unless_broken(self) -> None:
+    def _look_unless_broken(self, wishes: list[tuple[Network, str]] | None = None) -> None:
         """The thread must not end, whatever a disk or a file does."""
         try:
+            if wishes:
+                self._write_bans(wishes)
             self.look()
         except Exception as error:
             self._hurt(f"The shield cannot look at its files: {type(error).__name__}.")

@@ -37,11 +37,12 @@ POINTS: dict[str, float] = {
     "request_malformed": 2.0,
 }
 #: What the shield itself turned away, without those who are turned away anyhow, and without a
-#: network that asks too much: that may be the neighbours.
+#: network that asks too much or a server that is full: that may be the neighbours.
 POINTS_OF_RULE: dict[Rule, float] = {
     Rule.RATE_ADDRESS: 0.2,
     Rule.RATE_ROUTE: 1.0,
     Rule.CONNECTIONS: 0.5,
+    Rule.SILENCE: 0.5,
     Rule.HEADER_TIME: 10.0,
     Rule.BODY_TIME: 10.0,
     Rule.HEADER_SIZE: 5.0,
@@ -105,7 +106,8 @@ def next_step(before: Step | None, now_ms: int) -> Step:
 
 
 class Neighbours:
-    """Which addresses have many people behind them: so many accounts signed in from there today.
+    """Which addresses have many people behind them: so many accounts signed in from there on a
+    day, this one or the one before.
 
     Such an address belongs to a carrier, a school or an office. What one of them does wrong is no
     reason to shut the others out: it gets smaller buckets instead of a ban.
@@ -116,11 +118,11 @@ class Neighbours:
         self._places_max = places_max
         self._day = ""
         self._seen: dict[int, set[str]] = {}
+        self._before: dict[int, set[str]] = {}
 
     def signed_in(self, key: int, member_id: str, day: str) -> None:
         """Somebody signed in from this address."""
-        if day != self._day:
-            self._day, self._seen = day, {}
+        self._turn_to(day)
         found = self._seen.get(key)
         if found is None:
             if len(self._seen) >= self._places_max:
@@ -131,4 +133,11 @@ class Neighbours:
 
     def are_many(self, key: int, day: str) -> bool:
         """Whether the address counts as shared on this day."""
-        return day == self._day and len(self._seen.get(key, ())) >= self._accounts_min
+        self._turn_to(day)
+        most = max(len(seen.get(key, ())) for seen in (self._seen, self._before))
+        return most >= self._accounts_min
+
+    def _turn_to(self, day: str) -> None:
+        """A new day forgets the one before the last, not the last: nobody has signed in yet."""
+        if day != self._day:
+            self._day, self._seen, self._before = day, {}, self._seen

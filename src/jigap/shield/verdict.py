@@ -40,6 +40,8 @@ class Rule(StrEnum):
     HEADER_SIZE = "header_size"
     MALFORMED = "malformed"
     FORWARDED = "forwarded"
+    FULL = "full"
+    SILENCE = "silence"
 
 
 class EntryKind(StrEnum):

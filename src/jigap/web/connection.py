@@ -34,6 +34,8 @@ WRITE_S = 20.0
 SWEEP_S = 1.0
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 16 * 1024
+#: Of all that follows the headers: no body may be so long, so it is trailers, or chunks of nothing.
+REST_BYTES_MAX = 1024 * 1024
 PIPELINED_MAX = 16
 #: To one address that may not come in, so many pages are shown; then the line is cut.
 PAGES_PER_S, PAGES_BURST = 2.0, 20.0
@@ -96,9 +98,9 @@ class Door:
         if rule is not None:
             return rule
         mine = self._address_max * (LOCAL_FACTOR if source.verdict.local else 1)
-        if len(self._inside) > self._max or self._by_host[source.host_key] > mine:
+        if self._by_host[source.host_key] > mine:
             return Rule.CONNECTIONS
-        return None
+        return Rule.FULL if len(self._inside) > self._max else None
 
     def leave(self, one: "GuardedConnection", source: Source) -> None:
         """A connection has ended."""
@@ -113,9 +115,12 @@ class Door:
         self.header_s = HEADER_SHORT_S if few else HEADER_S
 
     def shows_page(self, source: Source) -> bool:
-        """Whether somebody who may not come in is worth an answer still."""
-        full = len(self._inside) > self._max
-        return not full and not self._pages.take(source.host_key, time.monotonic())
+        """Whether somebody who may not come in is worth an answer still.
+
+        Not when half the places are taken: they are for those who may.
+        """
+        few = len(self._inside) * 2 > self._max
+        return not few and not self._pages.take(source.host_key, time.monotonic())
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = loop.time()
@@ -139,7 +144,8 @@ class GuardedConnection(Connection):
         self._source: Source | None = None
         self._rule: Rule | None = None
         self._in_headers = True
-        self._header_bytes = 0
+        self._begun = False  # a request
+        self._bytes = 0  # of its headers; then of what follows them
         self._deadline_s = _NEVER
         self._stuck_since_s = 0.0
 
@@ -168,11 +174,13 @@ class GuardedConnection(Connection):
         if self._rule is not None:
             self._turn_away(self._rule, data)
             return
-        if self._in_headers:
-            self._header_bytes += len(data)
+        self._bytes += len(data)
         _data_received(self, data)
-        if self._in_headers and self._header_bytes > HEADER_BYTES_MAX:
+        if self._bytes > (HEADER_BYTES_MAX if self._in_headers else REST_BYTES_MAX):
             self._turn_away(Rule.HEADER_SIZE)
+        elif self._deadline_s == _NEVER and (self.cycle is None or self.cycle.response_complete):
+            # Empty lines between requests are none, and have stopped the clock of a quiet line.
+            self._deadline_s = self.loop.time() + self._door.header_s
 
     def look(self, now_s: float) -> None:
         """Once a second: has this connection had its time?"""
@@ -189,6 +197,8 @@ class GuardedConnection(Connection):
             self._deadline_s = now_s + BODY_S
         elif self._rule is not None:
             self.transport.close()
+        elif not self._begun:  # nothing was asked: browsers open lines that they may not need
+            self._leave_silently()
         else:
             self._turn_away(Rule.HEADER_TIME if self._in_headers else Rule.BODY_TIME)
 
@@ -196,12 +206,13 @@ class GuardedConnection(Connection):
 
     def on_message_begin(self) -> None:
         _on_message_begin(self)
+        self._begun = True
         self.scope[SOURCE] = self._source  # type: ignore[literal-required]
         self._deadline_s = self.loop.time() + self._door.header_s
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > HEADERS_MAX or (
-            self._header_bytes > HEADER_BYTES_MAX and self._length() > HEADER_BYTES_MAX
+            self._bytes > HEADER_BYTES_MAX and self._length() > HEADER_BYTES_MAX
         ):
             self._rule = Rule.HEADER_SIZE
             raise _TurnedAway
@@ -213,12 +224,15 @@ class GuardedConnection(Connection):
             self._rule = Rule.MALFORMED  # a server before us may have read another host than we
             raise _TurnedAway
         self._in_headers = False
-        self._header_bytes = 0
+        self._bytes = 0
         self._deadline_s += BODY_S - HEADER_S
         _on_headers_complete(self)
+        self.headers = []  # trailers are no headers: they might name another client
 
     def on_message_complete(self) -> None:
         self._in_headers = True
+        self._begun = False
+        self._bytes = 0
         self._deadline_s = _NEVER
         _on_message_complete(self)
 
@@ -230,6 +244,12 @@ class GuardedConnection(Connection):
 
     def _length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _leave_silently(self) -> None:
+        """End a line on which nothing was asked; there is nothing to answer."""
+        assert self._source is not None
+        self._door.shield.turned_away(self._source, Rule.SILENCE)
+        self.transport.close()
 
     def _turn_away(self, rule: Rule, data: bytes = b"") -> None:
         """Answer that it ends here, unless another answer has begun, and end it."""

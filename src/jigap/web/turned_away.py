@@ -136,6 +136,14 @@ WORDS: dict[Rule, _Words] = {
         "열린 연결이 너무 많습니다. 다른 창을 닫고 잠시 후 다시 시도해 주세요.",
         "There are too many open connections. Close some and try again in a moment.",
     ),
+    Rule.FULL: _Words(
+        RateLimited,
+        "지금은 빈자리가 없습니다",
+        "No place is free",
+        "접속이 많아 빈자리가 없습니다. 잠시 후 다시 시도해 주세요.",
+        "Very many people are here at the moment. Try again in a moment.",
+    ),
+    Rule.SILENCE: _Words(*_TOO_SLOW),
     Rule.HEADER_TIME: _Words(*_TOO_SLOW),
     Rule.BODY_TIME: _Words(*_TOO_SLOW),
     Rule.DAMAGED: _Words(

@@ -93,7 +93,10 @@ def test_an_address_is_shared_when_enough_accounts_have_signed_in_from_it_today(
     people.signed_in(1, "c", "2026-11-21")
     assert people.are_many(1, "2026-11-21")
     assert not people.are_many(2, "2026-11-21")
-    assert not people.are_many(1, "2026-11-22")
+    assert people.are_many(1, "2026-11-22")  # at midnight nobody has signed in yet
+    people.signed_in(1, "a", "2026-11-22")
+    assert people.are_many(1, "2026-11-22")
+    assert not people.are_many(1, "2026-11-23")
 
 
 def test_how_many_are_behind_addresses_needs_bounded_room():

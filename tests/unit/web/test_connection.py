@@ -198,6 +198,69 @@ async def test_nothing_at_all_has_its_time_too(world: World):
     connection, transport = world.connect()
     connection.look(now_s() + HEADER_S)
     assert transport.closing
+    assert transport.written == b""
+
+
+async def test_lines_that_browsers_open_and_do_not_use_lead_to_no_ban(world: World):
+    for _ in range(50):
+        connection, transport = world.connect()
+        connection.look(now_s() + HEADER_S)
+        connection.connection_lost(None)
+        assert transport.closing
+    assert world.shield.refused == {Rule.SILENCE: 50}
+    assert world.shield._wishes.empty()
+
+
+async def test_empty_lines_between_requests_buy_no_time(world: World):
+    connection, transport = world.connect()
+    connection.data_received(REQUEST)
+    await settled()
+    begun_s = now_s()
+    for _ in range(3):
+        connection.data_received(b"\r\n")
+    connection.look(begun_s + HEADER_S - 0.5)
+    assert not transport.closing
+    connection.look(begun_s + HEADER_S + 0.5)
+    assert transport.closing
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+
+async def test_trailers_are_no_headers(world: World):
+    connection, transport = world.connect()
+    connection.data_received(CHUNKED + b"X-Forwarded-For: 1.11.0.9\r\nHost: y\r\n\r\n")
+    await settled()
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
+    assert world.seen[0]["headers"] == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+
+
+@pytest.mark.parametrize("line", [b"a: " + b"x" * 60_000 + b"\r\n", b"x" * 60_000])
+async def test_trailers_have_an_end(world: World, line: bytes):
+    connection, transport = world.connect()
+    connection.data_received(CHUNKED)
+    await settled()
+    for _ in range(20):
+        if not transport.closing:
+            connection.data_received(line)
+    assert transport.closing
+    assert b" 200 " not in transport.written
+
+
+async def test_a_full_house_is_nobodys_fault(world: World):
+    crowd = [world.connect(f"1.11.{number}.1") for number in range(20)]
+    for _ in range(300):
+        late, transport = world.connect("1.11.99.1")
+        assert transport.cut
+        late.connection_lost(None)
+    assert world.shield.refused == {Rule.FULL: 300}
+    assert world.shield._wishes.empty()
+    assert not any(transport.closing for _, transport in crowd)
+
+
+async def test_who_may_not_come_in_takes_no_place_that_others_need(world: World):
+    outside = [world.connect(f"8.8.{number}.8") for number in range(20)]
+    assert [transport.cut for _, transport in outside] == [False] * 10 + [True] * 10
 
 
 async def test_a_body_has_its_time_and_the_application_hears_that_it_ended(world: World):
