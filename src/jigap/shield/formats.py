@@ -137,7 +137,7 @@ def _registry(name: str, lines: Iterator[tuple[int, str]]) -> Parsed:
     """Delegated-extended statistics. Records may stand in any order."""
     number, first = next(lines)
     header = first.split("|")
-    if len(header) < 6 or not header[0][:1].isdigit() or not header[3].isdigit():
+    if len(header) < 6 or not header[0][:1].isdigit() or not _is_number(header[3]):
         raise _wrong(name, number, "is not version|registry|serial|records|…, as the first must be")
     found = Parsed(name, header[1], taken_on=_day_of_digits(name, number, header[5]))
     records = 0
@@ -164,7 +164,7 @@ def _registry(name: str, lines: Iterator[tuple[int, str]]) -> Parsed:
 
 def _record(name: str, number: int, fields: list[str], country: str) -> Row:
     bits, first = _address(name, number, fields[3])
-    value = int(fields[4]) if fields[4].isascii() and fields[4].isdigit() else 0
+    value = int(fields[4]) if _is_number(fields[4]) else 0
     if (bits == 32) != (fields[2] == "ipv4"):
         raise _wrong(name, number, f"has {fields[3][:45]!r} as {fields[2]}")
     if bits == 32:
@@ -174,6 +174,11 @@ def _record(name: str, number: int, fields: list[str], country: str) -> Row:
     if not count or first + count > 1 << bits or (bits == 128 and first % count):
         raise _wrong(name, number, f"has {fields[4][:20]!r} where the size should be")
     return Row(bits, first, first + count - 1, country, number)
+
+
+def _is_number(text: str) -> bool:
+    """Not every digit of Unicode is one to ``int``, nor does that take any length."""
+    return text.isascii() and text.isdigit() and len(text) <= 40
 
 
 def _day_of_mail(name: str, text: str) -> date:

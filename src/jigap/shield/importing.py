@@ -19,6 +19,8 @@ from jigap.shield.table import RangeTable
 SHRUNK_TO = 0.8
 KOREAN_V4 = range(100_000_000, 130_000_001)
 _SOURCE_MAX = 200
+_DAY_ZERO = date(1970, 1, 1).toordinal()
+_DAY_MS = 86_400_000
 
 
 class RangesOverlap(Refusal):
@@ -49,11 +51,14 @@ def assemble(files: Sequence[Parsed], taken_on: date | None, now_ms: int) -> Ran
     if taken_on is None and len(days) < len(files):
         silent = next(one.name for one in files if one.taken_on is None)
         raise RangesImplausible(f"{silent} does not say of which day it is: add --taken-on DAY.")
+    day = taken_on or min(days)
+    if day.toordinal() > _DAY_ZERO + now_ms // _DAY_MS + 1:  # one more: it is day there already
+        raise RangesImplausible(f"{day} is not yet: the data would never be found old.")
     return RangeTable(
         v4=_family(32, files),
         v6=_family(128, files),
         source=_source(files),
-        taken_on=taken_on or min(days),
+        taken_on=day,
         imported_ms=now_ms,
     )
 

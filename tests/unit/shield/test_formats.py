@@ -146,6 +146,7 @@ def test_a_wrong_line_of_a_registry_is_named(line: str) -> None:
     [
         "apnic|KR|ipv4|1.11.0.0|256|20100713|allocated",
         "2|apnic|20260926|x||20260925|+1000",
+        "2|apnic|20260926|²||20260925|+1000",
         "2|apnic|20260926|6||20261325|+1000",
         "2|apnic|20260926",
     ],

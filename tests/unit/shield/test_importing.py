@@ -18,6 +18,7 @@ from jigap.shield.table import RangeTable
 
 KOREA = 110_000_000
 DAY = date(2026, 11, 1)
+NOW_MS = 1_793_577_600_000  # the first moment of 2 November 2026
 
 
 def parsed(*rows: Row, name: str = "a", taken_on: date | None = DAY) -> Parsed:
@@ -34,25 +35,32 @@ def table(*, korean: int = KOREA, rows: int = 100, rows_v6: int = 10) -> RangeTa
 def test_rows_of_several_files_become_one_ascending_table() -> None:
     first = parsed(Row(32, 30, 39, "KR", 1), Row(32, 10, 19, "KR", 2), Row(128, 7, 8, "JP", 3))
     second = parsed(Row(32, 20, 29, "KR", 1), name="b", taken_on=date(2026, 10, 1))
-    found = assemble([first, second], None, 5)
+    found = assemble([first, second], None, NOW_MS)
     assert list(found.v4) == [Range(10, 39, "KR")]
     assert list(found.v6) == [Range(7, 8, "JP")]
     assert found.source == "source of a, source of b"
-    assert (found.taken_on, found.imported_ms) == (date(2026, 10, 1), 5)
+    assert (found.taken_on, found.imported_ms) == (date(2026, 10, 1), NOW_MS)
 
 
 def test_a_table_is_as_old_as_its_oldest_file_unless_the_operator_says() -> None:
     silent = parsed(Row(32, 1, 2, "KR", 1), taken_on=None)
     with pytest.raises(RangesImplausible, match="--taken-on"):
-        assemble([silent], None, 0)
-    assert assemble([silent], DAY, 0).taken_on == DAY
+        assemble([silent], None, NOW_MS)
+    assert assemble([silent], DAY, NOW_MS).taken_on == DAY
+
+
+def test_a_table_is_not_of_a_day_to_come() -> None:
+    tomorrow = parsed(Row(32, 1, 2, "KR", 1), taken_on=date(2026, 11, 3))
+    assert assemble([tomorrow], None, NOW_MS).taken_on == date(2026, 11, 3)  # it is, in Korea
+    with pytest.raises(RangesImplausible, match="is not yet"):
+        assemble([tomorrow], date(2026, 11, 4), NOW_MS)
 
 
 def test_ranges_that_overlap_are_refused_with_both_lines() -> None:
     first = parsed(Row(32, 10, 20, "KR", 7), name="first")
     second = parsed(Row(32, 20, 30, "KR", 9), name="second")
     with pytest.raises(RangesOverlap, match="second, line 9 and first, line 7"):
-        assemble([first, second], None, 0)
+        assemble([first, second], None, NOW_MS)
 
 
 def test_the_first_table_needs_no_other_to_compare_with() -> None:
@@ -87,13 +95,13 @@ def test_a_table_has_both_families(family: str) -> None:
     rows = [Row(32, 0, KOREA, "KR", 1)] if family == "v4" else [Row(128, 0, KOREA, "KR", 1)]
     missing = "IPv6" if family == "v4" else "IPv4"
     with pytest.raises(RangesImplausible, match=f"no {missing} ranges"):
-        examine(assemble([parsed(*rows)], None, 0), None)
+        examine(assemble([parsed(*rows)], None, NOW_MS), None)
 
 
 def test_a_table_without_korean_ipv6_is_refused() -> None:
     rows = [Row(32, 0, KOREA, "KR", 1), Row(128, 0, 9, "JP", 2)]
     with pytest.raises(RangesImplausible, match="No IPv6 address"):
-        examine(assemble([parsed(*rows)], None, 0), None)
+        examine(assemble([parsed(*rows)], None, NOW_MS), None)
 
 
 def test_the_difference_counts_addresses() -> None:
