@@ -212,9 +212,12 @@ class Shield:
             self._struck(source, points, rule.value)
         return self.references.make(source.tail, rule, now_s, route_class)
 
-    def answered(self, source: Source, status: int, code: str) -> None:
-        """Note how a request ended; ``code`` is that of its problem, if it is one."""
-        if points := points_of(status, code):
+    def answered(self, source: Source, status: int, code: str, *, cross_site: bool = False) -> None:
+        """Note how a request ended; ``code`` is that of its problem, if it is one.
+
+        ``cross_site``: the browser says that a page of another site asked.
+        """
+        if points := points_of(status, code, cross_site=cross_site):
             self._struck(source, points, code or "answers 4xx")
 
     def signed_in(self, source: Source, member_id: str) -> None:

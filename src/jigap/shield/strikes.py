@@ -35,7 +35,12 @@ POINTS: dict[str, float] = {
     "password_reset_code_wrong": 5.0,
     "passphrase_wrong": 4.0,
     "request_malformed": 2.0,
+    #: Nobody guesses a token; a page that was left open asks on when its session has ended.
+    "session_missing": 0.1,
 }
+#: What a page of another site can make a browser do, over and over, to have its owner banned. To
+#: guess at a secret it cannot: that takes JSON, which no browser sends there without asking.
+CAUSED_BY_OTHERS = frozenset({"request_malformed", "session_missing"})
 #: What the shield itself turned away, without those who are turned away anyhow, and without a
 #: network that asks too much or a server that is full: that may be the neighbours.
 POINTS_OF_RULE: dict[Rule, float] = {
@@ -87,9 +92,14 @@ def faded(points: float, elapsed_s: float) -> float:
     return float(points * 0.5 ** (max(elapsed_s, 0.0) / HALF_LIFE_S))
 
 
-def points_of(status: int, code: str) -> float:
-    """The points of an answer: by its problem's code, or else by its status."""
+def points_of(status: int, code: str, *, cross_site: bool = False) -> float:
+    """The points of an answer: by its problem's code, or else by its status.
+
+    ``cross_site``: the browser says that a page of another site asked.
+    """
     if status < 400 or status >= 500:
+        return 0.0
+    if cross_site and (code not in POINTS or code in CAUSED_BY_OTHERS):
         return 0.0
     return POINTS.get(code, POINTS_4XX)
 

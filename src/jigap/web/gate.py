@@ -9,6 +9,7 @@ From here on inwards the request's client is the true one, for everything that a
 sessions, the audit trail, the counters of guesses.
 """
 
+import logging
 import re
 import time
 from typing import Any
@@ -19,6 +20,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from jigap.shield import ForwardedMalformed, RateLimited, Rule, Shield, Source
 from jigap.web.scope import SOURCE
 from jigap.web.turned_away import WORDS, answer_of
+
+log = logging.getLogger("jigap.shield")
 
 _HTTP = ScopeType.HTTP
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,6 +34,7 @@ class Gate:
         self._inside = inside
         self._shield = shield
         self._guessing = guessing
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != _HTTP:
@@ -54,6 +58,8 @@ class Gate:
             except ForwardedMalformed:
                 rule = Rule.FORWARDED
             scope["client"] = (source.text, 0)
+        elif source.verdict.local and not self._warned and _values(scope, shield.header):
+            self._warn_of_proxy(source)
         scope[SOURCE] = source
         if rule is None and shield.on:
             rule = shield.refuses(source)
@@ -71,6 +77,15 @@ class Gate:
             wait_s = self._shield.over_guesses(source, time.monotonic())
             return (Rule.RATE_ROUTE, wait_s) if wait_s else (None, 0.0)
         return None, 0.0
+
+    def _warn_of_proxy(self, source: Source) -> None:
+        """Once: a proxy that is not listed makes everybody local, and the shield lets them in."""
+        self._warned = True
+        log.warning(
+            "%s says whom it speaks for, but is not listed in `proxies`: all who come through it "
+            "count as local, and nobody's country or ban is looked at",
+            source.text,
+        )
 
     async def _turn_away(
         self, scope: Any, send: Send, source: Source, rule: Rule, wait_s: float

@@ -22,6 +22,7 @@ from jigap.web.scope import refused_in, source_in
 log = logging.getLogger("jigap.access")
 
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_CROSS_SITE = (b"sec-fetch-site", b"cross-site")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -58,7 +59,8 @@ class Outside:
         finally:
             self._note(scope, status, time.perf_counter() - begun)
             if status >= 400 and (source := source_in(scope)) is not None:
-                self._shield.answered(source, status, refused_in(scope))
+                cross_site = _CROSS_SITE in scope["headers"]
+                self._shield.answered(source, status, refused_in(scope), cross_site=cross_site)
 
     def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
         template = str(cast(dict[str, Any], scope).get("path_template") or "(unknown)")

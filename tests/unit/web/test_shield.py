@@ -69,6 +69,17 @@ async def test_nobody_but_a_proxy_may_say_who_asks(tmp_path: Path):
         assert here.app.shield.source("127.0.0.1").verdict.local
 
 
+async def test_a_proxy_that_nobody_listed_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async with site(tmp_path) as here:
+        await here.http.get("/healthz")
+        assert "proxies" not in caplog.text
+        for _ in range(3):
+            await asked(here, FOREIGN)
+    assert caplog.text.count("127.0.0.1 says whom it speaks for") == 1
+
+
 async def test_a_browser_gets_a_page_in_both_languages(proxied: Site):
     response = await asked(proxied, FOREIGN, accept="text/html,application/xhtml+xml,*/*;q=0.8")
     assert response.status_code == 403
@@ -186,6 +197,22 @@ async def test_guessing_leads_to_a_ban_and_a_shared_address_to_smaller_buckets(p
     waits = [shield.over_guesses(carrier, 1.0) for _ in range(40)]
     assert waits[29] == 0
     assert waits[30] > 0
+
+
+async def test_no_page_of_another_site_has_its_readers_banned(proxied: Site):
+    reader, scanner = {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "none"}
+    score = proxied.app.shield._scores
+    for path in ("/nothing", "/%01", "/api/v1/me"):
+        await asked(proxied, KOREAN, path, **reader)
+    assert len(score) == 0
+    await asked(proxied, KOREAN, "/nothing", **scanner)
+    assert len(score) == 1
+
+
+async def test_the_header_of_another_site_hides_no_guess(proxied: Site):
+    body, sent = {"member_id": "nobody", "password": PASSWORD}, {"sec_fetch_site": "cross-site"}
+    await proxied.call("POST", "session", body, x_forwarded_for=KOREAN, **sent)
+    assert len(proxied.app.shield._scores) == 1
 
 
 async def test_whoever_is_listed_as_allowed_is_never_banned(proxied: Site):
