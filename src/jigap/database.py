@@ -182,14 +182,26 @@ class _KeptOpen:
         driver.execute("BEGIN")
         try:
             yield connection
+        except Exception as error:
+            # Its traceback may hold a cursor that was not read to its end. As long as that lives
+            # SQLite keeps this snapshot, whatever is rolled back, and all later reads would see it.
+            if not isinstance(error, Refusal):
+                self._drop(connection)
+            raise
         finally:
-            if driver.in_transaction:
+            if not connection.closed and driver.in_transaction:
                 driver.execute("ROLLBACK")
 
     def close(self) -> None:
         """Let go of all of them; no thread may be reading any more."""
         for connection in self._all:
             connection.close()
+
+    def _drop(self, connection: Connection) -> None:
+        """Close it for good: in the pool it would be taken again."""
+        self._all.remove(connection)
+        connection.invalidate()
+        connection.close()
 
     def _opened(self) -> Connection:
         connection = self._engine.connect().execution_options(snapshots=True)

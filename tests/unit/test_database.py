@@ -248,6 +248,25 @@ async def test_a_read_that_fails_leaves_its_connection_as_good_as_new(database: 
         assert await database.read(balances) == {1: 5}
 
 
+async def test_a_bug_in_the_middle_of_rows_keeps_no_later_read_in_the_past(tmp_path):
+    database = Database(sqlite_url(tmp_path / "test.sqlite"), readers=1)
+    await database.write(lambda connection: connection.execute(text("CREATE TABLE row (n)")))
+    add, count = text("INSERT INTO row VALUES (1), (2)"), text("SELECT count(*) FROM row")
+    await database.write(lambda connection: connection.execute(add))
+
+    def stumble(connection):
+        rows = connection.exec_driver_sql("SELECT n FROM row")
+        rows.fetchone()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as kept:  # and with it the rows that were not read
+        await database.read(stumble)
+    await database.write(lambda connection: connection.execute(add))
+    assert await database.read(lambda connection: connection.scalar(count)) == 4
+    assert kept.value.__traceback__
+    database.close()
+
+
 async def test_what_one_read_sees_does_not_change_under_it(database: Database):
     def twice(connection: Connection) -> bool:
         before = balances(connection)
