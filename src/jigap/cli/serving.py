@@ -23,7 +23,6 @@ from jigap.settings import SettingInvalid
 GRACE_S = 10
 #: New objects, less those that went by themselves, before the collector looks for cycles.
 GARBAGE_AT = 10_000
-LOG_FORMAT = "jigap: %(levelname)s %(name)s: %(message)s"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -35,13 +34,26 @@ def run(main: Coroutine[Any, Any, None], log_level: str = "warning") -> bool:
     SIGTERM and SIGINT cancel it, at whatever point it is, and its own ``finally`` clauses stop what
     it has started. False if that happened.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=LOG_FORMAT)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_EachLine())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Whoever sends what is no HTTP is counted by the shield and must not fill the log as well.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     _note_only_what_is_written()
     _set_level(log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_stoppable(main))
+
+
+class _EachLine(logging.Formatter):
+    """Every line of a record says whose it is: many may come at once, and none can be forged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        whose = f"jigap: {record.levelname} {record.name}: "
+        text = whose + record.getMessage().replace("\n", f"\n{whose}")
+        if record.exc_info:
+            text += f"\n{self.formatException(record.exc_info)}"
+        return text
 
 
 def _note_only_what_is_written() -> None:
