@@ -68,7 +68,8 @@ def test_no_other_passphrase_opens(secret, right, wrong):
 def test_unknown_members_survive_a_new_passphrase(members):
     before = document() | members
     opened = keystore.decrypt(before, "correct horse battery staple")
-    after = keystore.reencrypt(before, opened, "another", salt=bytes(32), iv=bytes(16), n=2)
+    derived = keystore.derive("another", salt=bytes(32), n=2)
+    after = keystore.reencrypt(before, opened, derived, salt=bytes(32), iv=bytes(16), n=2)
     assert {name: after[name] for name in members} == members
     assert after["id"] == before["id"]
 

@@ -36,6 +36,8 @@ log = logging.getLogger("jigap.shield")
 
 FILE_NAME = "shield.sqlite"
 LOOK_EVERY_S = 0.3
+#: After a look the thread rests so many times as long as it took, and no longer than the rest.
+REST_FACTOR, REST_MAX_S = 4, 0.5
 RETRY_MS = 5_000
 COMPLAIN_EVERY_S = 60.0
 RANGES_OLD_DAYS = 60
@@ -361,11 +363,17 @@ class Shield:
             try:
                 wish = self._wishes.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
-                self._look_unless_broken()
+                self._look_and_rest([])
                 continue
             if wish is None:
                 return
-            self._look_unless_broken([wish, *self._more_wishes()])
+            self._look_and_rest([wish, *self._more_wishes()])
+
+    def _look_and_rest(self, wishes: list[tuple[Network, str]]) -> None:
+        """Look, and rest longer after a long look: many bans must not take the process's time."""
+        begun_s = time.monotonic()
+        self._look_unless_broken(wishes)
+        time.sleep(min(REST_FACTOR * (time.monotonic() - begun_s), REST_MAX_S))
 
     def _more_wishes(self) -> list[tuple[Network, str]]:
         found: list[tuple[Network, str]] = []

@@ -64,7 +64,10 @@ class EntryInvalid(Refusal):
 
     code = "shield_entry_invalid"
     kind = Kind.INVALID
-    hint = "Give a reason, an end in the future, and no range wider than /8 (IPv4) or /16 (IPv6)."
+    hint = (
+        "Give a reason, an end in the future, and no range wider than /8 (IPv4) or /16 (IPv6); "
+        "whole countries are for the setting shield_countries."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,7 @@ class ShieldStore:
         entry = ListEntry(parse_network(cidr), kind, _words(reason), author, now_ms, expires_ms)
         if expires_ms is not None and expires_ms <= now_ms:
             raise EntryInvalid("The entry would have expired already.")
-        if kind is not EntryKind.ALLOW:
-            _must_be_narrow(entry.network)
+        _must_be_narrow(entry.network)
         with self._writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)",
@@ -351,6 +353,6 @@ def _words(reason: str) -> str:
 
 
 def _must_be_narrow(network: Network) -> None:
-    """Nobody shuts out the world with a slip of the hand."""
+    """Nobody shuts the world out, or lets it in, with a slip of the hand."""
     if network.prefixlen < (8 if network.version == 4 else 16):
         raise EntryInvalid(f"{network} is too wide.")

@@ -73,6 +73,8 @@ class Gate:
         """What keeps back a request that would change something, or guess."""
         if self._shield.damage:
             return Rule.DAMAGED, 10.0
+        if source.proxy:  # for whom? nobody's country or ban could be looked at
+            return Rule.FORWARDED, 1.0
         if scope["method"] == "POST" and self._guessing.fullmatch(scope["path"]):
             wait_s = self._shield.over_guesses(source, time.monotonic())
             return (Rule.RATE_ROUTE, wait_s) if wait_s else (None, 0.0)

@@ -180,8 +180,8 @@ async def test_waits_grow_with_every_wrong_passphrase(held_on_both):
             async with held.vault.unlocked("wa_1", WRONG):
                 pass
         found = await row(held)
-        waits.append(found.retry_at_ms - held.clock.now_ms())
-        held.clock.advance(max(waits[-1], 0))
+        waits.append(max(found.retry_at_ms - held.clock.now_ms(), 0))
+        held.clock.advance(waits[-1])
     assert waits == [0, 0, 0, 30_000, 60_000, 300_000, 900_000]
 
 

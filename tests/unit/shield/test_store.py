@@ -63,11 +63,12 @@ def test_a_reason_is_one_line_and_must_be_given(store: ShieldStore):
 
 
 @pytest.mark.parametrize("cidr", ["0.0.0.0/0", "0.0.0.0/7", "::/0", "2000::/15"])
-def test_nobody_shuts_out_the_world(store: ShieldStore, cidr: str):
+def test_nobody_shuts_the_world_out_or_lets_it_in(store: ShieldStore, cidr: str):
     with pytest.raises(EntryInvalid):
         store.ban(cidr, "oops", "mb_1", NOW_MS)
-    with pytest.raises(EntryInvalid):
-        store.put_entry(cidr, EntryKind.DENY, "oops", "mb_1", NOW_MS)
+    for kind in EntryKind:
+        with pytest.raises(EntryInvalid):
+            store.put_entry(cidr, kind, "oops", "mb_1", NOW_MS)
 
 
 def test_refuses_what_is_no_range(store: ShieldStore):

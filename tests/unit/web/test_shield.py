@@ -63,6 +63,13 @@ async def test_a_forged_header_helps_nobody(proxied: Site):
     assert (response.status_code, response.json()["code"]) == (400, "forwarded_malformed")
 
 
+async def test_a_proxy_that_does_not_say_for_whom_changes_nothing(proxied: Site):
+    """Its health checks are answered; a payment could be anybody's."""
+    assert (await proxied.http.get("/healthz")).status_code == 200
+    response = await proxied.http.post("/api/v1/session", json={})
+    assert (response.status_code, response.json()["code"]) == (400, "forwarded_malformed")
+
+
 async def test_nobody_but_a_proxy_may_say_who_asks(tmp_path: Path):
     async with site(tmp_path) as here:
         assert (await asked(here, FOREIGN)).status_code == 200
