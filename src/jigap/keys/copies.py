@@ -144,8 +144,8 @@ def next_version(
 ) -> None:
     """Name ``version`` as the one that counts, if the one before it still does.
 
-    All attempts are given back and the lease ends: whoever may do this knows the passphrase. Raises
-    ``KeystoreChanged``.
+    All attempts are given back: whoever may do this knows the passphrase. The lease stays theirs,
+    for the older file still has to go. Raises ``KeystoreChanged``.
     """
     changed = connection.execute(
         update(keystores)
@@ -155,8 +155,6 @@ def next_version(
             envelope=envelope,
             attempts=0,
             retry_at_ms=0,
-            busy_until_ms=0,
-            busy_token=None,
             changed_ms=now_ms,
         )
     )

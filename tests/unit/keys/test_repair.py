@@ -1,6 +1,7 @@
 """Verify, restore, rotate; and the drill of all of them."""
 
 import asyncio
+import threading
 
 import pytest
 from tests.unit.keys.keyring import OTHER, PASSPHRASE, WRONG, bench
@@ -145,6 +146,28 @@ async def test_a_key_that_is_being_changed_is_left_alone(held, monkeypatch):
     assert held.vault.files.versions("wa_1") == []
     held.clock.advance(LEASE_MS)
     assert (await caretaker(held).restore_all()).repaired == ["wa_1"]
+
+
+async def test_an_older_file_that_is_about_to_go_is_no_alarm(held, monkeypatch):
+    """The row names the new version already; whoever changed it still has the lease."""
+    await held.wallet()
+    files, there, seen = held.vault.files, threading.Event(), threading.Event()
+    keep_only = files.keep_only
+
+    def slowly(wallet_id, version):
+        there.set()
+        seen.wait(1)
+        keep_only(wallet_id, version)
+
+    monkeypatch.setattr(files, "keep_only", slowly)
+    changing = asyncio.create_task(held.vault.change_passphrase("wa_1", PASSPHRASE, OTHER))
+    await asyncio.to_thread(there.wait, 5)
+    verifying = asyncio.create_task(caretaker(held).verify_all())
+    await asyncio.wait([verifying], timeout=0.3)
+    seen.set()
+    assert (await verifying).findings == []
+    assert await changing == 2
+    assert files.versions("wa_1") == [2]
 
 
 async def test_verifying_beside_live_changes_raises_no_alarm(held_on_both):
